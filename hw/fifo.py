@@ -1,0 +1,184 @@
+"""First in, first out: cuts the paths between two stages and evens out their unequal pace.
+
+`depth` is the exact number of transfers that the FIFO holds while its output is not taken, registers counted, so that a planned depth
+can be proved to be enough.
+
+* depth 0 is a wire: no cycle, no storage, and the stages' handshakes are joined combinationally.
+* depth 1 is one register: it cuts the payload and `valid`, and takes a new transfer in the cycle in which it gives the old one
+  away, so `i.ready` follows `o.ready` combinationally.
+* depth 2 is two registers (a skid buffer): every output, `i.ready` included, comes from a register.
+* depth 3 and more is a memory of depth - 1 words in front of an output register.
+
+Latency is 0 cycles for depth 0, 1 cycle for depths 1 and 2, 2 cycles for depth 3 and more; throughput is one transfer per cycle.
+A reset empties it.
+
+Storage is depth * width bits: registers up to depth 2, then block RAM. `memory="logic"` keeps a small deep FIFO out of block RAM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+
+@dataclass(frozen=True, slots=True)
+class FifoConfig:
+    """Shape of a `Fifo`.
+
+    Parameters
+    ----------
+    width : int - bits of the payload, at least 1
+    depth : int - transfers it holds, at least 0
+    transfers_per_frame : int - transfers per image, at least 1; only the interval depends on it
+    memory : "block" or "logic" - what the words of a FIFO deeper than 2 are made of
+    """
+
+    width: int
+    depth: int
+    transfers_per_frame: int = 1
+    memory: Literal["block", "logic"] = "block"
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"Width must be at least 1, not {self.width!r}")
+        if self.depth < 0:
+            raise ValueError(f"Depth must be at least 0, not {self.depth!r}")
+        if self.transfers_per_frame < 1:
+            raise ValueError(
+                f"Transfers per frame must be at least 1, not {self.transfers_per_frame!r}"
+            )
+        if self.memory not in ("block", "logic"):
+            raise ValueError(f"Memory must be 'block' or 'logic', not {self.memory!r}")
+
+    @property
+    def input_width(self) -> int:
+        return self.width
+
+    @property
+    def output_width(self) -> int:
+        return self.width
+
+    @property
+    def inputs_per_frame(self) -> int:
+        return self.transfers_per_frame
+
+    @property
+    def outputs_per_frame(self) -> int:
+        return self.transfers_per_frame
+
+    @property
+    def interval_cycles(self) -> int:
+        """One transfer per cycle at any depth."""
+        return self.transfers_per_frame
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the acceptance of a transfer by an empty FIFO to the cycle that offers it."""
+        return min(self.depth, 1) if self.depth <= 2 else 2
+
+    def component(self) -> Fifo:
+        return Fifo(self)
+
+
+class Fifo(wiring.Component):
+    """See the module.
+
+    Members
+    -------
+    i : In(stream.Signature(unsigned(width)))
+    o : Out(stream.Signature(unsigned(width))) - the same transfers in the same order
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: FifoConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(unsigned(config.width))),
+                "o": Out(stream.Signature(unsigned(config.width))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        match self.config.depth:
+            case 0:
+                wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
+            case 1:
+                self._one_register(m)
+            case 2:
+                self._two_registers(m)
+            case _:
+                self._memory(m)
+        return m
+
+    def _one_register(self, m: Module) -> None:
+        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        with m.If(self.i.ready):
+            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
+
+    def _two_registers(self, m: Module) -> None:
+        # The spare register catches the transfer that arrives in the cycle in which the output stalls; the producer
+        # learns of the stall one cycle later, from a register. `i.ready` and a full spare are each other's inverse.
+        spare = Signal(self.config.width, reset_less=True)
+        is_spare_free = Signal(init=1)
+        m.d.comb += self.i.ready.eq(is_spare_free)
+        with m.If(is_spare_free):
+            m.d.sync += spare.eq(self.i.payload)
+        with m.If(self.o.ready | ~self.o.valid):
+            m.d.sync += [
+                self.o.payload.eq(Mux(is_spare_free, self.i.payload, spare)),
+                self.o.valid.eq(self.i.valid | ~is_spare_free),
+                is_spare_free.eq(1),
+            ]
+        with m.Elif(self.i.valid):
+            m.d.sync += is_spare_free.eq(0)
+
+    def _memory(self, m: Module) -> None:
+        # The output register of the memory is the last of the `depth` places. Read and write never meet on a word: it
+        # is written only while free and read only while taken.
+        n_words = self.config.depth - 1
+        m.submodules.words = words = Memory(
+            shape=unsigned(self.config.width),
+            depth=n_words,
+            init=[],
+            attrs={"ram_style": self.config.memory, "no_rw_check": 1},
+        )
+        write, read = words.write_port(), words.read_port()
+        write_index, read_index = Signal(range(n_words)), Signal(range(n_words))
+        n_taken = Signal(range(n_words + 1))
+        is_full, is_empty = Signal(), Signal(init=1)
+        put, get = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~is_full),
+            put.eq(self.i.valid & ~is_full),
+            get.eq(~is_empty & (~self.o.valid | self.o.ready)),
+            write.en.eq(put),
+            write.addr.eq(write_index),
+            write.data.eq(self.i.payload),
+            read.en.eq(get),
+            read.addr.eq(read_index),
+            self.o.payload.eq(read.data),
+        ]
+        for moved, index in ((put, write_index), (get, read_index)):
+            with m.If(moved):
+                m.d.sync += index.eq(Mux(index == n_words - 1, 0, index + 1))
+        with m.If(put & ~get):
+            m.d.sync += [
+                n_taken.eq(n_taken + 1),
+                is_full.eq(n_taken == n_words - 1),
+                is_empty.eq(0),
+            ]
+        with m.Elif(get & ~put):
+            m.d.sync += [n_taken.eq(n_taken - 1), is_full.eq(0), is_empty.eq(n_taken == 1)]
+        with m.If(get):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
