@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -49,6 +50,10 @@ class Network:
     def __post_init__(self) -> None:
         edges = {INPUT: self.input_type}
         for node in self.nodes:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", node.name):
+                raise ValueError(
+                    f"Node names must be lower-case letters, digits and _, not {node.name!r}"
+                )
             if node.name in edges:
                 raise ValueError(f"Node {node.name!r}: another edge has the same name")
             for name in node.inputs:

@@ -1,0 +1,150 @@
+"""Start values of a matrix-vector unit's accumulators: thresholds, biases, and what zero padding needs."""
+
+from dataclasses import dataclass, field
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .counter import step_counter
+from .weight_memory import MEMORY_FORMS
+
+
+@dataclass(frozen=True)
+class PresetMemoryConfig:
+    """Contents and form of a preset memory.
+
+    A product of an H x W image has `len(row_classes)` rows of `len(column_classes)` pixels, and every pixel belongs to the border
+    class (row class, column class): pixels of one class have the same padded taps. A layer without border classes
+    has all classes 0; a dense layer is one pixel.
+
+    Parameters
+    ----------
+    width : int - bits of a word, PE * accumulator bits, PE 0 least significant
+    contents : tuple of int - word ``(row_class * n_column_classes + column_class) * row_groups + row_group``
+    row_groups : int - words per pixel, MH // PE
+    row_classes, column_classes : tuple of int - the class of each output row and of each output column, numbered from 0
+    memory : str - "block" (block RAM) or "logic" (constants in LUTs)
+    """
+
+    width: int
+    contents: tuple[int, ...] = field(repr=False)
+    row_groups: int
+    row_classes: tuple[int, ...] = field(default=(0,), repr=False)
+    column_classes: tuple[int, ...] = field(default=(0,), repr=False)
+    memory: str = "logic"
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"Preset width must be at least 1, not {self.width!r}")
+        for name in ("row_classes", "column_classes"):
+            classes = getattr(self, name)
+            if set(classes) != set(range(max(classes, default=-1) + 1)) or not classes:
+                raise ValueError(
+                    f"Preset {name} must be numbered from 0 without gaps, not {classes!r}"
+                )
+        words = self.n_row_classes * self.n_column_classes * self.row_groups
+        if self.row_groups < 1 or len(self.contents) != words:
+            raise ValueError(f"Preset contents must have {words} words, not {len(self.contents)}")
+        if min(self.contents) < 0 or max(self.contents) >> self.width:
+            raise ValueError(f"Preset words must have at most {self.width} bits")
+        if self.memory not in MEMORY_FORMS:
+            raise ValueError(f"Preset memory must be one of {MEMORY_FORMS}, not {self.memory!r}")
+
+    @property
+    def n_row_classes(self) -> int:
+        return max(self.row_classes) + 1
+
+    @property
+    def n_column_classes(self) -> int:
+        return max(self.column_classes) + 1
+
+    @property
+    def table(self) -> list[int]:
+        """Contents at their addresses: row group, column class and row class side by side, each a whole number of bits."""
+        group_bits = (self.row_groups - 1).bit_length()
+        column_bits = (self.n_column_classes - 1).bit_length()
+        table = [0] * (self.n_row_classes << column_bits + group_bits)
+        for index, word in enumerate(self.contents):
+            pixel_class, group = divmod(index, self.row_groups)
+            row_class, column_class = divmod(pixel_class, self.n_column_classes)
+            table[(row_class << column_bits | column_class) << group_bits | group] = word
+        return table
+
+    def component(self) -> "PresetMemory":
+        return PresetMemory(self)
+
+
+class PresetMemory(wiring.Component):
+    """Delivers the presets in the order in which they are used: pixel by pixel, row group by row group, frame after frame.
+
+    `data` is the preset of the next row group; `next` moves on, and the new word is there one cycle later. The first word is
+    there two cycles after reset.
+
+    Members
+    -------
+    next : In(1) - the current word is used in this cycle
+    data : Out(width)
+    """
+
+    def __init__(self, config: PresetMemoryConfig) -> None:
+        self.config = config
+        super().__init__({"next": In(1), "data": Out(config.width)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        config = self.config
+        table = config.table
+        m.submodules.presets = presets = Memory(
+            shape=config.width,
+            depth=len(table),
+            init=table,
+            attrs={"ram_style": config.memory, "rom_style": config.memory},
+        )
+        port = presets.read_port()
+
+        # The counters are one word ahead of `data`: a word is fetched while the one before it is used.
+        fetched = Signal()
+        m.d.sync += fetched.eq(1)
+        m.d.comb += [port.en.eq(self.next | ~fetched), self.data.eq(port.data)]
+
+        n_rows, n_columns = len(config.row_classes), len(config.column_classes)
+        group, group_is_last = Signal(range(config.row_groups)), Signal(init=config.row_groups == 1)
+        column, column_is_last = Signal(range(n_columns)), Signal(init=n_columns == 1)
+        row, row_is_last = Signal(range(n_rows)), Signal(init=n_rows == 1)
+        has_classes = len(set(config.row_classes)) * len(set(config.column_classes)) > 1
+        with m.If(port.en):
+            step_counter(m, group, group_is_last, config.row_groups)
+            if has_classes:
+                with m.If(group_is_last):
+                    step_counter(m, column, column_is_last, n_columns)
+                    with m.If(column_is_last):
+                        step_counter(m, row, row_is_last, n_rows)
+
+        row_class = _class_of(m, "row_class", row, config.row_classes)
+        column_class = _class_of(m, "column_class", column, config.column_classes)
+        parts = [
+            part
+            for part, length in (
+                (group, config.row_groups),
+                (column_class, config.n_column_classes),
+                (row_class, config.n_row_classes),
+            )
+            if length > 1
+        ]
+        m.d.comb += port.addr.eq(Cat(*parts))
+        return m
+
+
+def _class_of(m: Module, name: str, position: Signal, classes: tuple[int, ...]) -> Signal:
+    """A signal that holds ``classes[position]``; the most frequent class is the default, so that only the borders cost logic."""
+    result = Signal(range(max(classes) + 1), name=name)
+    default = max(set(classes), key=classes.count)
+    with m.Switch(position):
+        for value in sorted(set(classes) - {default}):
+            with m.Case(*(index for index, own in enumerate(classes) if own == value)):
+                m.d.comb += result.eq(value)
+        with m.Default():
+            m.d.comb += result.eq(default)
+    return result

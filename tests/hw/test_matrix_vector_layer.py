@@ -1,0 +1,166 @@
+"""`rbonn.hw.matrix_vector_layer`: the array with its weights and presets against NumPy."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rbonn.hw.matrix_vector import MatrixVectorConfig
+from rbonn.hw.matrix_vector_layer import MatrixVectorLayerConfig
+from rbonn.hw.preset_memory import PresetMemoryConfig
+from rbonn.hw.weight_memory import WeightMemoryConfig
+
+from .stream_driver import Stalls, drive
+
+
+def word_of(bits: np.ndarray) -> int:
+    """A word whose least significant bit is the first of `bits`."""
+    return sum(int(bit) << k for k, bit in enumerate(bits.ravel()))
+
+
+class Case:
+    """A layer with random weights and presets, random input vectors, and what NumPy says comes out."""
+
+    def __init__(
+        self,
+        mh: int,
+        mw: int,
+        pe: int,
+        simd: int,
+        *,
+        output: str = "bits",
+        seed: int = 0,
+        rows: tuple[int, ...] = (0,),
+        columns: tuple[int, ...] = (0,),
+        n_frames: int = 3,
+        memory: str = "block",
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        weights = rng.integers(0, 2, (mh, mw))
+        n_classes = (max(rows) + 1) * (max(columns) + 1)
+        doubled = output == "sums"
+        span = mw + 1
+        presets = rng.integers(-span, 1, (n_classes, mh)) * (1 + doubled)
+        bits = (
+            int(np.abs([presets.min() - 1, presets.max() + mw * (1 + doubled)]).max()).bit_length()
+            + 1
+        )
+        bits = max(bits, simd.bit_length() + 1 + doubled)
+        vectors_per_frame = len(rows) * len(columns)
+        self.config = MatrixVectorLayerConfig(
+            MatrixVectorConfig(mh, mw, pe, simd, bits, output, vectors_per_frame),
+            WeightMemoryConfig(
+                pe * simd,
+                tuple(
+                    word_of(weights[group * pe : (group + 1) * pe, beat * simd : (beat + 1) * simd])
+                    for group in range(mh // pe)
+                    for beat in range(mw // simd)
+                ),
+                memory,
+            ),
+            PresetMemoryConfig(
+                pe * bits,
+                tuple(
+                    sum((int(v) & ((1 << bits) - 1)) << (k * bits) for k, v in enumerate(group))
+                    for pixel_class in presets
+                    for group in pixel_class.reshape(-1, pe)
+                ),
+                mh // pe,
+                rows,
+                columns,
+                memory,
+            ),
+        )
+        vectors = rng.integers(0, 2, (n_frames * vectors_per_frame, mw))
+        classes = [row * (max(columns) + 1) + column for row in rows for column in columns]
+        self.inputs, self.outputs = [], []
+        for index, vector in enumerate(vectors):
+            matches = (weights == vector).sum(axis=1)
+            results = presets[classes[index % vectors_per_frame]] + matches * (1 + doubled)
+            for group in results.reshape(-1, pe):
+                self.inputs += [word_of(beat) for beat in vector.reshape(-1, simd)]
+                self.outputs.append(
+                    sum((int(v) & ((1 << bits) - 1)) << (k * bits) for k, v in enumerate(group))
+                    if doubled
+                    else word_of(group >= 0)
+                )
+
+    def run(self, **options):
+        return drive(self.config.component(), self.inputs, n_outputs=len(self.outputs), **options)
+
+
+CASES = {
+    "one by one": Case(1, 1, 1, 1),
+    "one beat": Case(4, 6, 2, 6),
+    "one row group": Case(3, 8, 3, 2),
+    "unfolded": Case(4, 9, 4, 9),
+    "serial": Case(3, 5, 1, 1),
+    "folded both ways": Case(6, 12, 2, 4),
+    "sums": Case(10, 12, 1, 4, output="sums"),
+    "sums unfolded": Case(3, 7, 3, 7, output="sums"),
+    "border classes": Case(4, 6, 2, 3, rows=(0, 1, 1, 2), columns=(0, 1, 2)),
+    "classes in one beat": Case(2, 3, 2, 3, rows=(0, 1, 2), columns=(0, 1, 1, 2)),
+    "logic": Case(4, 8, 2, 4, memory="logic"),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_it_equals_numpy_at_one_beat_per_cycle(case: Case) -> None:
+    run = case.run()
+    assert run.outputs == case.outputs
+    assert set(run.intervals(case.config.outputs_per_frame)) == {case.config.interval_cycles}
+    assert run.latency(0, case.config.unit.beats_per_row - 1) == case.config.latency_cycles
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_stalls_on_both_sides_change_nothing(case: Case) -> None:
+    for seed in range(2):
+        assert case.run(stalls=Stalls(seed)).outputs == case.outputs
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
+    pe, simd = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 7))
+    case = Case(
+        pe * data.draw(st.integers(1, 3)),
+        simd * data.draw(st.integers(1, 3)),
+        pe,
+        simd,
+        output=data.draw(st.sampled_from(["bits", "sums"])),
+        seed=data.draw(st.integers(0, 999)),
+        rows=data.draw(st.sampled_from([(0,), (0, 1), (0, 1, 2)])),
+        n_frames=2,
+    )
+    assert case.run(stalls=Stalls(data.draw(st.integers(0, 99)))).outputs == case.outputs
+
+
+@pytest.mark.parametrize("name", ["folded both ways", "border classes", "one beat"])
+def test_a_reset_in_the_middle_of_a_vector_starts_afresh(name: str) -> None:
+    case = CASES[name]
+    for reset_after in (1, 2, 7):
+        assert case.run(reset_after=reset_after).outputs == case.outputs
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pe": 4}, "PE must divide the rows, not 4 into 6"),
+        ({"simd": 5}, "SIMD must divide the columns, not 5 into 12"),
+        ({"mh": 0}, "mh must be at least 1, not 0"),
+        ({"accumulator_bits": 3}, "Accumulator must have at least 4 bits for SIMD 4, not 3"),
+        ({"output": "words"}, "Output must be 'bits' or 'sums', not 'words'"),
+    ],
+)
+def test_it_rejects(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(CASES["folded both ways"].config.unit, **changes)
+
+
+def test_it_rejects_weights_and_presets_of_another_shape() -> None:
+    config, other = CASES["folded both ways"].config, CASES["sums"].config
+    with pytest.raises(ValueError, match="Weights must be 9 words of 8 bits, not 30 of 4"):
+        replace(config, weights=other.weights)
+    with pytest.raises(ValueError, match="Presets must have 3 row groups of"):
+        replace(config, presets=other.presets)
