@@ -1,0 +1,52 @@
+"""Child processes of a simulation: they end with their parent, and their output goes to a log file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def run_logged(
+    command: Sequence[str],
+    folder: Path,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> int:
+    """Runs `command` in `folder`, appends what it prints to `log` and returns its exit status (negative: the signal that ended it).
+
+    `on_line` sees each line of its output. If anything is raised meanwhile (Ctrl-C), the command and its children are killed first.
+    """
+    with log.open("a", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            env=dict(environment) if environment is not None else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        try:
+            with process.stdout:
+                for line in process.stdout:
+                    file.write(line)
+                    if on_line:
+                        on_line(line)
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def last_lines(log: Path, n_lines: int = 1) -> str:
+    """The last `n_lines` lines of `log` that are not empty, joined with " / "."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return " / ".join(lines[-n_lines:])
