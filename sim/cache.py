@@ -54,6 +54,12 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     return entry
 
 
+def stored(kind: str, key: str) -> list[Path]:
+    """The files of the entry `key` of `kind`; none if there is no such entry."""
+    entry = cache_folder() / kind / key
+    return sorted(entry.iterdir()) if entry.is_dir() else []
+
+
 def _forget_oldest(root: Path, newest: Path) -> None:
     ages = []
     for entry in root.iterdir():

@@ -1,0 +1,114 @@
+"""Simulates a network's accelerator against the golden model, on every edge of the graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..hw.accelerator import AcceleratorConfig
+from ..hw.accelerator import Probe as HardwareProbe
+from ..sw.build.design import component_verilog
+from ..sw.build.elaborate import Elaboration
+from ..sw.host.packing import pack
+from ..sw.network import Bipolar, Int, Network
+from ..sw.network.golden import GoldenModel
+from .run import Progress
+from .simulation import SimulationResult, simulate
+from .specification import Field, OutputSpec, Probe, Stalls
+
+CORE = "core"
+"""Name of the accelerator's module."""
+
+DEFAULT_STALLS = Stalls()
+
+
+def simulate_accelerator(
+    network: Network,
+    elaboration: Elaboration,
+    images: np.ndarray,
+    *,
+    folder: Path,
+    stalls: Stalls | None = DEFAULT_STALLS,
+    simulator: str | None = None,
+    verilog: str | None = None,
+    progress: Progress | None = None,
+) -> SimulationResult:
+    """Runs `images` through the Verilog of the accelerator and compares every edge that it computes with the golden model.
+
+    Parameters
+    ----------
+    network : Network
+    elaboration : Elaboration - of the same network
+    images : uint8 (images, height, width, channels) - raw
+    folder : Path - receives the files of the run
+    stalls : Stalls or None - random stalls on both sides in a second pass
+    simulator : "verilator", "icarus" or None (the first that is installed)
+    verilog : str or None - the accelerator as module `core`; None: generated from `elaboration`
+    progress : called with (what, done, of)
+
+    Returns
+    -------
+    SimulationResult - `boundaries_checked` counts the edge on which images enter and one edge per node of the accelerator
+
+    Raises
+    ------
+    see `simulate`
+    """
+    golden = {name: edge.numpy() for name, edge in GoldenModel(network).edges(images).items()}
+    config = elaboration.config
+    if verilog is None:
+        verilog = component_verilog(config.component(), CORE)
+    label = network.device_nodes[-1]
+    return simulate(
+        verilog,
+        CORE,
+        np.stack([pack(image, network) for image in golden[network.device_input]]),
+        _output_spec(config, label.name),
+        [_probe(network, elaboration, probe) for probe in config.probes],
+        {
+            probe.edge: elaboration.observed(probe.edge, golden[probe.edge].astype(np.int64))
+            for probe in config.probes
+        },
+        _expected_output(golden[network.scores], config.n_classes),
+        folder=folder,
+        stalls=stalls,
+        simulator=simulator,
+        progress=progress,
+    )
+
+
+def _output_spec(config: AcceleratorConfig, edge: str) -> OutputSpec:
+    fields = (
+        Field("score", config.score_bits, signed=True),
+        Field("label", config.label_bits),
+        Field("last", 1),
+    )
+    return OutputSpec(sum(field.bits for field in fields), config.n_classes, fields, (edge,))
+
+
+def _probe(network: Network, elaboration: Elaboration, probe: HardwareProbe) -> Probe:
+    edge = network.edges[probe.edge]
+    if probe.edge in elaboration.layers:  # sums appear as the accumulators hold them
+        bits = elaboration.layers[probe.edge].unit.accumulator_bits
+        return Probe(probe.edge, edge.shape, probe.width // bits, bits, signed=True)
+    stage = next(stage for stage in elaboration.config.stages if stage.name == probe.stage)
+    transfers = stage.config.outputs_per_frame
+    lanes = edge.elements // transfers
+    return Probe(
+        probe.edge,
+        edge.shape,
+        lanes,
+        probe.width // lanes,
+        signed=isinstance(edge.datatype, Int),
+        bipolar=isinstance(edge.datatype, Bipolar),
+    )
+
+
+def _expected_output(scores: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
+    """Scores in class order, the class of the largest so far beside each, and the mark of the last."""
+    scores = scores.reshape(-1, n_classes).astype(np.int64)
+    labels = np.stack([scores[:, : k + 1].argmax(axis=1) for k in range(n_classes)], axis=1)
+    last = np.zeros_like(scores)
+    last[:, -1] = 1
+    return {"score": scores, "label": labels, "last": last}
