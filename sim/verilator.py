@@ -13,7 +13,6 @@ import subprocess
 from pathlib import Path
 
 from ..sw.errors import BuildFailedError, ToolchainNotFoundError
-from .cache import cached, key_of, stored
 from .process import last_lines, run_logged
 
 PROGRAM = "simulation"
@@ -21,6 +20,9 @@ PROGRAM = "simulation"
 
 _OPTIMISATION = ("CXX=g++", "LINK=g++", "OPT_FAST=-O2", "OPT_SLOW=-O0")
 """Code that runs every cycle, and code that runs once."""
+
+_CACHE_BYTES = 300_000_000
+"""Of all compiled simulations; one takes about 3 MB."""
 
 _PACKAGES = {"g++": "g++", "make": "make", "perl": "perl"}
 
@@ -60,7 +62,7 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
     ----------
     verilog, bench : str - sources
     bench_top : str - the bench's module
-    log : Path - what the tools print is appended here
+    log : Path - what the tools print is appended here; the program comes into the folder ``verilator`` beside it
 
     Returns
     -------
@@ -71,6 +73,9 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
     ToolchainNotFoundError - a tool is missing
     BuildFailedError - compilation failed (the last line of the log is quoted)
     """
+    # Not at the top: the simulator loads this package too, and needs nothing of what builds bitstreams.
+    from ..sw.build.cache import BuildCache, cache_folder, key_of
+
     verilator, environment = find_verilator()
     libraries, main = _cocotb_files()
     arguments = [
@@ -80,39 +85,38 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
     ]
     versions = [_output([str(verilator), "--version"], environment), _output(["g++", "--version"])]
-    runtime_key = key_of(*arguments, *versions, str(verilator))
-
-    def make(folder: Path) -> None:
+    runtime_key = key_of([*arguments, *versions, str(verilator)])
+    key = key_of([verilog, bench, runtime_key, *_OPTIMISATION, main.read_text(encoding="utf-8")])
+    programs, runtimes = (
+        BuildCache(cache_folder() / name, _CACHE_BYTES)
+        for name in ("simulations", "verilator-runtime")
+    )
+    folder = log.parent / "verilator"
+    folder.mkdir()
+    if not programs.fetch(key, folder):
         (folder / "design.v").write_text(verilog, encoding="utf-8")
         (folder / "bench.sv").write_text(bench, encoding="utf-8")
         build = folder / "build"
         generate = [str(verilator), *arguments, "-Mdir", str(build)]
         _checked([*generate, str(main), "bench.sv", "design.v"], folder, log, environment)
-        _reuse_runtime(build, runtime_key)
+        # The object files of Verilator's runtime, the same for every design, are 12 of the 16 seconds that a small design
+        # takes to compile. Files newer than their sources are left alone by make.
+        runtime = folder / "runtime"
+        runtime.mkdir()
+        known = runtimes.fetch(runtime_key, runtime)
+        if known:
+            for path in runtime.glob("*.o"):
+                path.rename(build / path.name)
         command = ["make", "-C", str(build), "-f", "Vtop.mk", "-j", "2", *_OPTIMISATION]
         _checked(command, folder, log, environment)
-        _keep_runtime(build, runtime_key)
+        if not known:
+            runtimes.store(runtime_key, build.glob("verilated*.o"))
         (build / PROGRAM).rename(folder / PROGRAM)
         shutil.rmtree(build)
-
-    key = key_of(verilog, bench, runtime_key, *_OPTIMISATION, main.read_text(encoding="utf-8"))
-    return cached("verilator", key, make) / PROGRAM
-
-
-def _reuse_runtime(build: Path, key: str) -> None:
-    """Puts the object files of Verilator's runtime, the same for every design, into `build` if they were compiled before."""
-    for path in stored("verilator-runtime", key):
-        shutil.copyfile(path, build / path.name)  # newer than its source, so make leaves it
-
-
-def _keep_runtime(build: Path, key: str) -> None:
-    """Keeps the object files of Verilator's runtime: 12 of the 16 seconds that a small design takes to compile."""
-
-    def make(folder: Path) -> None:
-        for path in build.glob("verilated*.o"):
-            shutil.copyfile(path, folder / path.name)
-
-    cached("verilator-runtime", key, make)
+        shutil.rmtree(runtime)
+        programs.store(key, [folder / PROGRAM])
+    (folder / PROGRAM).chmod(0o755)
+    return folder / PROGRAM
 
 
 def _checked(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> None:
