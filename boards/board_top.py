@@ -1,0 +1,163 @@
+"""The outermost module of a board: pins, PLL, clock domain and power-on reset around a top level with a UART."""
+
+from __future__ import annotations
+
+from amaranth import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.build import Platform
+from amaranth.lib import io
+from amaranth.lib.cdc import FFSynchronizer
+
+from .board import Board
+from .pll import Ecp5PllSetting, Ice40PllSetting
+
+POWER_ON_US = 20
+"""Length of the power-on reset after lock: iCE40 block RAMs read zeros for some 3 us after configuration."""
+
+
+class BoardTop(Elaboratable):
+    """Runs `top` at `clock_hz` on `board`, its `rx` and `tx` wired to the board's serial port.
+
+    Clock domain ``sync`` comes from the PLL. Its reset is held until the PLL has locked and for `POWER_ON_US` afterwards,
+    and returns if the lock is lost. `rx` goes to `top` as the pin has it: `top` synchronises it.
+
+    Parameters
+    ----------
+    board : Board - where it runs
+    clock_hz : int - clock asked for; `pll.output_hz` is the one that is made
+    top : Elaboratable - component with ports ``rx: In(1)`` and ``tx: Out(1)``, idle at 1
+
+    Raises
+    ------
+    ValueError - the board's PLL cannot make `clock_hz`
+
+    References
+    ----------
+    Time for which block RAMs read zeros: github.com/YosysHQ/icestorm, issue 76.
+    """
+
+    def __init__(self, board: Board, clock_hz: int, top: Elaboratable) -> None:
+        self.board = board
+        self.pll = board.pll(clock_hz)
+        self.top = top
+
+    @property
+    def reset_cycles(self) -> int:
+        """Cycles of ``sync`` from lock to the end of the reset."""
+        return int(POWER_ON_US * self.pll.output_hz // 1_000_000)
+
+    def elaborate(self, platform: Platform) -> Module:
+        m = Module()
+
+        # nextpnr derives the constraint of the clock from the PLL and the oscillator.
+        clock = Signal(name="clock")
+        locked = Signal()
+        port = platform.request(self.board.oscillator, dir="-")
+        if isinstance(self.pll, Ice40PllSetting):
+            m.submodules.pll = _sb_pll40(self.pll, port, clock, locked)
+        else:
+            m.submodules.oscillator = oscillator = io.Buffer("i", port)
+            m.submodules.pll = _ehxplll(self.pll, oscillator.i, clock, locked)
+
+        # Power-on reset: a counter that the missing lock holds at zero.
+        m.domains.power_on = ClockDomain(reset_less=True, local=True)
+        m.domains.sync = ClockDomain()
+        m.d.comb += [ClockSignal("power_on").eq(clock), ClockSignal("sync").eq(clock)]
+        stable = Signal()
+        m.submodules.lock = FFSynchronizer(locked, stable, o_domain="power_on")
+        timer = Signal(range(self.reset_cycles + 1))
+        reset = Signal(init=1)
+        m.d.power_on += reset.eq(timer != self.reset_cycles)
+        with m.If(~stable):
+            m.d.power_on += timer.eq(0)
+        with m.Elif(timer != self.reset_cycles):
+            m.d.power_on += timer.eq(timer + 1)
+        m.d.comb += ResetSignal("sync").eq(reset)
+
+        # Serial port.
+        uart = platform.request(self.board.uart.resource, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.submodules.top = self.top
+        m.d.comb += [self.top.rx.eq(rx.i), tx.o.eq(self.top.tx)]
+
+        for name in self.board.held_high:
+            m.submodules[name] = pin = io.Buffer("o", platform.request(name, dir="-"))
+            m.d.comb += pin.o.eq(1)
+        return m
+
+
+def _sb_pll40(
+    setting: Ice40PllSetting, port: io.SingleEndedPort, clock: Signal, locked: Signal
+) -> Instance:
+    """The iCE40's PLL in the form that takes its input from a pad beside it."""
+    return Instance(
+        "SB_PLL40_PAD",
+        p_FEEDBACK_PATH="SIMPLE",
+        p_DIVR=setting.divr,
+        p_DIVF=setting.divf,
+        p_DIVQ=setting.divq,
+        p_FILTER_RANGE=setting.filter_range,
+        i_PACKAGEPIN=port.io,
+        i_RESETB=1,
+        i_BYPASS=0,
+        o_PLLOUTGLOBAL=clock,
+        o_LOCK=locked,
+    )
+
+
+def _ehxplll(
+    setting: Ecp5PllSetting, oscillator: Signal, clock: Signal, locked: Signal
+) -> Instance:
+    """The ECP5's PLL with its output CLKOP as feedback; the clock is CLKOP, or CLKOS through a divider of its own."""
+    if setting.clkos_div is None:
+        feedback = clock
+        output = {"a_FREQUENCY_PIN_CLKOP": str(float(setting.output_hz) / 1e6)}
+    else:
+        feedback = Signal(name="feedback")
+        output = {
+            "a_FREQUENCY_PIN_CLKOP": str(float(setting.feedback_hz) / 1e6),
+            "a_FREQUENCY_PIN_CLKOS": str(float(setting.output_hz) / 1e6),
+            "p_CLKOS_ENABLE": "ENABLED",
+            "p_CLKOS_DIV": setting.clkos_div,
+            "p_CLKOS_CPHASE": setting.clkos_div - 1,
+            "p_CLKOS_FPHASE": 0,
+            "o_CLKOS": clock,
+        }
+    return Instance(
+        "EHXPLLL",
+        # Analogue settings: those of the vendor's tool for this range of the phase detector.
+        a_ICP_CURRENT="12",
+        a_LPF_RESISTOR="8",
+        a_MFG_ENABLE_FILTEROPAMP="1",
+        a_MFG_GMCREF_SEL="2",
+        a_FREQUENCY_PIN_CLKI=str(setting.input_hz / 1e6),
+        p_CLKI_DIV=setting.clki_div,
+        p_CLKFB_DIV=setting.clkfb_div,
+        p_CLKOP_ENABLE="ENABLED",
+        p_CLKOP_DIV=setting.clkop_div,
+        p_CLKOP_CPHASE=setting.clkop_div - 1,
+        p_CLKOP_FPHASE=0,
+        p_FEEDBK_PATH="CLKOP",
+        p_OUTDIVIDER_MUXA="DIVA",
+        p_OUTDIVIDER_MUXB="DIVB",
+        p_OUTDIVIDER_MUXC="DIVC",
+        p_OUTDIVIDER_MUXD="DIVD",
+        p_INTFB_WAKE="DISABLED",
+        p_STDBY_ENABLE="DISABLED",
+        p_DPHASE_SOURCE="DISABLED",
+        p_PLLRST_ENA="DISABLED",
+        i_CLKI=oscillator,
+        i_CLKFB=feedback,
+        i_RST=0,
+        i_STDBY=0,
+        i_PHASESEL0=0,
+        i_PHASESEL1=0,
+        i_PHASEDIR=1,
+        i_PHASESTEP=1,
+        i_PHASELOADREG=1,
+        i_PLLWAKESYNC=0,
+        i_ENCLKOP=0,
+        o_CLKOP=feedback,
+        o_LOCK=locked,
+        **output,
+    )

@@ -1,0 +1,155 @@
+"""The steps of a build in a folder of their own: synthesis, place and route of one or more seeds, packing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BuildFailedError
+from .design import TOP, Design
+from .process import last_error, run_tool
+from .report import FINISHED, check_finished, check_fits, clocks_of
+from .toolchain import Tool
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and with the part of the build that is behind, 0 to 1."""
+
+LOGS = ("yosys.log", "nextpnr.log", "pack.log")
+
+NEARLY = 0.9
+"""Part of the asked-for clock from which another seed is worth its time."""
+
+# Lines of nextpnr's log, in their order, with the part of place and route that is behind when they appear.
+_MILESTONES = (
+    ("Info: Packing ", 0.02),
+    ("Info: Creating initial ", 0.08),
+    ("Info: Running main analytical placer", 0.12),
+    ("Info: Running simulated annealing placer for refinement", 0.45),
+    ("Info: Routing..", 0.55),
+    ("Info: Router1 time", 0.92),
+    (FINISHED, 1.0),
+)
+
+_SYNTHESIS_FROM, _PLACE_FROM, _PACK_FROM = 0.08, 0.40, 0.96
+
+
+class Flow:
+    """Runs the commands of a design.
+
+    Parameters
+    ----------
+    design : Design - what is built
+    tools : dict[str, Tool] - the programs, by name
+    work : Path - existing folder where everything happens
+    logs : Path - folder where the logs will lie afterwards, for error messages
+    progress : Progress - told what is being done
+    timeout_seconds : float | None - limit of each tool
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        tools: dict[str, Tool],
+        work: Path,
+        logs: Path,
+        progress: Progress,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        self.design = design
+        self.tools = tools
+        self.work = work
+        self.logs = logs
+        self.progress = progress
+        self.timeout_seconds = timeout_seconds
+
+    def run(self, seed: int, attempts: int) -> int:
+        """Builds the bitstream.
+
+        Parameters
+        ----------
+        seed : int - first seed of place and route
+        attempts : int - seeds tried at most, where timing is nearly met
+
+        Returns
+        -------
+        int - seed of the result: the first that meets timing, else the last
+
+        Raises
+        ------
+        DoesNotFitError - the design is too large
+        BuildFailedError - a tool failed, or took too long
+        """
+        for name, text in {f"{TOP}.v": self.design.verilog, **self.design.files}.items():
+            (self.work / name).write_text(text)
+        synthesis, place_and_route, pack = self.design.commands
+        self.progress("synthesis", _SYNTHESIS_FROM)
+        self._step(synthesis, "yosys.log")
+        for attempt in range(seed, seed + attempts):
+            self._place_and_route(place_and_route, attempt)
+            margin = min((got / asked for got, asked in self._clocks().values()), default=1.0)
+            if not NEARLY <= margin < 1:
+                break
+        self.progress("packing the bitstream", _PACK_FROM)
+        self._step(pack, "pack.log")
+        return attempt
+
+    def place_and_route_report(self) -> dict[str, Any]:
+        """The report that nextpnr wrote."""
+        return json.loads((self.work / "nextpnr.json").read_text())
+
+    def _clocks(self) -> dict[str, tuple[float, float]]:
+        return clocks_of(self.place_and_route_report())
+
+    def _place_and_route(self, command: Sequence[str], seed: int) -> None:
+        command = list(command)
+        command[command.index("--seed") + 1] = str(seed)
+        step = f"place and route, seed {seed}"
+        log = self.work / "nextpnr.log"
+        log.unlink(missing_ok=True)
+
+        def watch() -> None:
+            behind = _milestone(log)
+            self.progress(step, _PLACE_FROM + (_PACK_FROM - _PLACE_FROM) * behind)
+
+        watch()
+        self._step(command, log.name, watch)
+        check_finished(log)
+
+    def _step(
+        self, command: Sequence[str], log_name: str, watch: Callable[[], None] | None = None
+    ) -> None:
+        """Runs one tool; its messages end up in `log_name`."""
+        name, *arguments = command
+        log, printed = self.work / log_name, self.work / f"{name}.out"
+        try:
+            status = run_tool(
+                [self.tools[name].path, *arguments],
+                self.work,
+                printed,
+                timeout_seconds=self.timeout_seconds,
+                watch=watch,
+            )
+        finally:
+            if printed.exists():
+                with log.open("a") as file:
+                    file.write(printed.read_text(errors="replace"))
+                printed.unlink()
+        if status == 0:
+            return
+        if name.startswith("nextpnr"):
+            check_fits(self.design.board, log)
+        raise BuildFailedError(
+            f"{name}: failed with status {status}: {last_error(log)}",
+            f"The whole log is {self.logs / log_name}.",
+        )
+
+
+def _milestone(log: Path) -> float:
+    """Part of place and route that is behind, by the log so far."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return 0.0
+    return next((part for line, part in reversed(_MILESTONES) if line in text), 0.0)

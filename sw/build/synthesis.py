@@ -1,0 +1,266 @@
+"""Builds a bitstream: elaboration, synthesis, place and route, packing; results from the tools' own reports.
+
+Everything happens in a hidden folder beside the results, which appear when all of them are there. A build that fails leaves
+its logs (``yosys.log``, ``nextpnr.log``, ``pack.log``), one that is interrupted leaves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Elaboratable
+
+from ...boards import Board
+from ..errors import BuildFailedError
+from .cache import BuildCache, file_digest, key_of
+from .design import TOP, Design, board_design
+from .flow import LOGS, Flow, Progress
+from .report import Resources, cells_of, clocks_of, resources_of, utilisation_of
+from .toolchain import Tool, find_tools, is_compiled, warm_up
+
+SCHEMA = 1
+REPORT = "report.json"
+
+_RESULTS = {
+    "ice40": (f"{TOP}.json", f"{TOP}.asc", f"{TOP}.bin"),
+    "ecp5": (f"{TOP}.json", f"{TOP}.config", f"{TOP}.bit"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What came out of a build.
+
+    Parameters
+    ----------
+    name : str - what was built, e.g. the network's name
+    board : str - the board's name
+    bitstream : Path - file for the programmer; ``top.v``, ``top.json`` and the logs lie beside it
+    resources : Resources - what the design uses
+    capacity : dict[str, int] - what the device has: lut4, ff, block_rams, dsp, single_port_rams
+    fmax_hz : float - the fastest clock after place and route
+    clock_hz : float - clock that the PLL makes
+    timing_met : bool - whether every clock of the design reaches what it is asked for
+    seed : int - seed of place and route
+    seconds : float - time from elaboration to bitstream, also where it came from the cache
+    cached : bool - whether it came from the cache
+    tools : dict[str, str] - version and source of each tool
+    """
+
+    name: str
+    board: str
+    bitstream: Path
+    resources: Resources
+    capacity: dict[str, int]
+    fmax_hz: float
+    clock_hz: float
+    timing_met: bool
+    seed: int
+    seconds: float
+    cached: bool
+    tools: dict[str, str]
+
+    def description(self) -> dict[str, Any]:
+        """As ``rbonn build --json`` prints it."""
+        return {"schema": SCHEMA, **asdict(self), "bitstream": str(self.bitstream)}
+
+
+def build(
+    board: Board,
+    top: Elaboratable,
+    name: str,
+    folder: Path,
+    clock_hz: int | None = None,
+    *,
+    seed: int = 1,
+    attempts: int = 1,
+    progress: Progress | None = None,
+    cache: BuildCache | None = None,
+    timeout_seconds: float | None = None,
+    synthesis_options: Sequence[str] | None = None,
+    place_and_route_options: Sequence[str] = (),
+) -> BuildResult:
+    """Builds `top` for `board` into `folder`.
+
+    Writes ``top.v`` (exactly what is synthesised), ``top.json`` (netlist), ``top.asc`` or ``top.config``, ``top.bin`` or
+    ``top.bit``, the constraints, the logs and ``report.json``.
+
+    Parameters
+    ----------
+    board : Board - where it will run
+    top : Elaboratable - component with ports ``rx`` and ``tx``
+    name : str - what is built, for the report
+    folder : Path - where the results go; made where missing
+    clock_hz : int | None - clock; None: the board's
+    seed : int - first seed of place and route
+    attempts : int - seeds tried at most (`seed`, `seed` + 1, ...) while timing is missed by less than a tenth
+    progress : Progress | None - told what is being done
+    cache : BuildCache | None - finished builds; None: build anew and store nothing
+    timeout_seconds : float | None - limit of each tool
+    synthesis_options, place_and_route_options - see `board_design`
+
+    Raises
+    ------
+    ClockError - the board cannot make that clock
+    ToolchainNotFoundError - a tool is missing
+    DoesNotFitError - the design is too large
+    BuildFailedError - a tool failed; its log is named
+    """
+    tell = progress or (lambda step, fraction: None)
+    tools = find_tools(board.family)
+    for tool in tools.values():
+        if not is_compiled(tool):
+            tell(f"preparing {tool.name} (first use)", 0.0)
+            warm_up(tool)
+    start = time.monotonic()
+    tell("elaborating", 0.0)
+    design = board_design(
+        board,
+        top,
+        clock_hz,
+        seed=seed,
+        synthesis_options=synthesis_options,
+        place_and_route_options=place_and_route_options,
+    )
+    key = _key(design, tools, attempts)
+    with _work_folder(folder) as work:
+        cached = cache is not None and cache.fetch(key, work)
+        if cached:
+            values = json.loads((work / REPORT).read_text())
+        else:
+            flow = Flow(design, tools, work, folder, tell, timeout_seconds)
+            used_seed = flow.run(seed, attempts)
+            values = _values(flow, used_seed, time.monotonic() - start)
+            (work / REPORT).write_text(json.dumps(values))
+            if cache is not None:
+                cache.store(key, [work / file for file in _files(design)])
+        values |= {"name": name, "board": board.name, "cached": cached}
+        (work / REPORT).write_text(json.dumps(values, indent=2) + "\n")
+        for file in _files(design):
+            (work / file).replace(folder / file)
+    tell("done", 1.0)
+    return _result(values, folder)
+
+
+def read_report(folder: Path) -> BuildResult:
+    """The result of the build that was made into `folder`.
+
+    Raises
+    ------
+    BuildFailedError - there is none, or its bitstream is not the one that the report describes
+    """
+    try:
+        values = json.loads((folder / REPORT).read_text())
+        result = _result(values, folder)
+        intact = file_digest(result.bitstream) == values["bitstream_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildFailedError(
+            f"{folder}: no finished build there ({type(error).__name__}: {error})",
+            "Run 'rbonn build' first.",
+        ) from error
+    if not intact:
+        raise BuildFailedError(
+            f"{result.bitstream}: not the bitstream that {REPORT} beside it describes",
+            "Run 'rbonn build' again.",
+        )
+    return result
+
+
+def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
+    """Contents of the report, from the tools' own."""
+    design = flow.design
+    report = flow.place_and_route_report()
+    clocks = clocks_of(report)
+    resources = resources_of(
+        design.board.family, cells_of(flow.work / "stat.json"), utilisation_of(report)
+    )
+    capacity = design.board.capacity
+    bitstream = _RESULTS[design.board.family][-1]
+    return {
+        "schema": SCHEMA,
+        "name": "",
+        "board": design.board.name,
+        "device": design.board.device,
+        "bitstream": bitstream,
+        "bitstream_sha256": file_digest(flow.work / bitstream),
+        "resources": asdict(resources),
+        "capacity": {
+            "lut4": capacity.lut4,
+            "ff": capacity.ff,
+            "block_rams": capacity.block_rams,
+            "dsp": capacity.dsp,
+            "single_port_rams": capacity.single_port_rams,
+        },
+        "fmax_hz": min(got for got, _ in clocks.values()),
+        "clock_hz": float(design.clock_hz),
+        "timing_met": all(got >= asked for got, asked in clocks.values()),
+        "clocks": {
+            name: {"fmax_hz": got, "asked_hz": asked} for name, (got, asked) in clocks.items()
+        },
+        "seed": seed,
+        "seconds": round(seconds, 2),
+        "cached": False,
+        "tools": {name: f"{tool.version} ({tool.source})" for name, tool in flow.tools.items()},
+    }
+
+
+def _result(values: dict[str, Any], folder: Path) -> BuildResult:
+    fields = {name: values[name] for name in BuildResult.__slots__}
+    return BuildResult(
+        **{
+            **fields,
+            "bitstream": folder / values["bitstream"],
+            "resources": Resources(**values["resources"]),
+        }
+    )
+
+
+def _files(design: Design) -> tuple[str, ...]:
+    """Every file that a build leaves; the report, which names the others' state, comes last."""
+    inputs = (f"{TOP}.v", *design.files)
+    return (*inputs, *LOGS, *_RESULTS[design.board.family], REPORT)
+
+
+def _key(design: Design, tools: dict[str, Tool], attempts: int) -> str:
+    """Digest of all that decides the result."""
+    return key_of(
+        [
+            f"schema {SCHEMA}",
+            design.board.device,
+            design.verilog,
+            *(f"{name}\n{text}" for name, text in sorted(design.files.items())),
+            *(" ".join(command) for command in design.commands),
+            f"attempts {attempts}",
+            *(str(tool) for tool in tools.values()),
+        ]
+    )
+
+
+@contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder inside `folder`; at its end only the logs of a failure stay.
+
+    `folder` itself goes too where it was made here and would stay empty.
+    """
+    existed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))
+    try:
+        yield work
+    except Exception:
+        for log in LOGS:
+            if (work / log).exists():
+                (work / log).replace(folder / log)
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()
