@@ -1,0 +1,170 @@
+"""Numbers of the link protocol, docs/protocol.md: commands, error codes and the INFO answer. Used by the hardware and by the host."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+VERSION = 1
+HEADER_BYTES = 5
+CRC_BYTES = 4
+ANSWER = 0x80
+"""Added to a request's command in its answer."""
+ERROR = 0xFF
+"""Command of an answer that carries an error code."""
+HASH_BYTES = 8
+INFER_TAIL_BYTES = 6
+"""Label and cycles, after the scores of an INFER answer."""
+
+
+class Command(IntEnum):
+    """What a request asks for; BATCH, BENCHMARK, TRACE and LOAD are reserved."""
+
+    INFO = 0x01
+    INFER = 0x02
+    BATCH = 0x03
+    BENCHMARK = 0x04
+    TRACE = 0x05
+    RESET = 0x06
+    LOAD = 0x07
+
+
+class ErrorCode(IntEnum):
+    """Why a request was refused."""
+
+    DAMAGED = 1
+    BAD_VERSION = 2
+    UNKNOWN_COMMAND = 3
+    BAD_LENGTH = 4
+    OVERRUN = 5
+
+
+class ElementKind(IntEnum):
+    """Type of an image's elements."""
+
+    BIPOLAR = 0
+    UNSIGNED = 1
+    SIGNED = 2
+
+
+_INFO = struct.Struct("<B8s8sBBHHHHBIIIB")
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a board says about itself.
+
+    Parameters
+    ----------
+    name : str - of the network; at most 255 bytes of UTF-8
+    design_hash, weights_hash : bytes - 8 bytes each
+    element_kind : ElementKind
+    element_bits : int - 1 to 255
+    shape : (int, int, int) - height, width, channels of the image, 1 to 65535 each
+    n_classes : int - 1 to 16000, so that an INFER answer's length fits its field
+    score_bits : int - 1 to 32
+    clock_hz : int - clock of the core
+    interval_cycles : int - cycles from image to image at full rate
+    """
+
+    name: str
+    design_hash: bytes
+    weights_hash: bytes
+    element_kind: ElementKind
+    element_bits: int
+    shape: tuple[int, int, int]
+    n_classes: int
+    score_bits: int
+    clock_hz: int
+    interval_cycles: int
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("element_bits", 1, 255),
+            ("n_classes", 1, 16000),
+            ("score_bits", 1, 32),
+            ("clock_hz", 1, 2**32 - 1),
+            ("interval_cycles", 0, 2**32 - 1),
+            ("image_bytes", 1, 65535),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"Info {name} must be {low} to {high}, not {getattr(self, name)!r}"
+                )
+        if len(self.shape) != 3 or not all(1 <= length <= 65535 for length in self.shape):
+            raise ValueError(
+                f"Info shape must be three numbers from 1 to 65535, not {self.shape!r}"
+            )
+        for name in ("design_hash", "weights_hash"):
+            if len(getattr(self, name)) != HASH_BYTES:
+                raise ValueError(
+                    f"Info {name} must be {HASH_BYTES} bytes, not {getattr(self, name)!r}"
+                )
+        if len(self.name.encode()) > 255:
+            raise ValueError(f"Info name must be at most 255 bytes of UTF-8, not {self.name!r}")
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of an INFER request's payload."""
+        height, width, channels = self.shape
+        return -(-height * width * channels * self.element_bits // 8)
+
+    @property
+    def answer_bytes(self) -> int:
+        """Bytes of an INFER answer's payload."""
+        return 4 * self.n_classes + INFER_TAIL_BYTES
+
+    def encode(self) -> bytes:
+        """Payload of the INFO answer."""
+        name = self.name.encode()
+        return (
+            _INFO.pack(
+                VERSION,
+                self.design_hash,
+                self.weights_hash,
+                self.element_kind,
+                self.element_bits,
+                *self.shape,
+                self.n_classes,
+                self.score_bits,
+                self.image_bytes,
+                self.clock_hz,
+                self.interval_cycles,
+                len(name),
+            )
+            + name
+        )
+
+    @classmethod
+    def decode(cls, payload: bytes) -> "Info":
+        """The inverse of `encode`.
+
+        Raises
+        ------
+        ValueError - wrong length, another protocol version, or a value out of range
+        """
+        if len(payload) < _INFO.size or len(payload) != _INFO.size + payload[_INFO.size - 1]:
+            raise ValueError(
+                f"Info payload must be {_INFO.size} bytes and a name, not {len(payload)} bytes"
+            )
+        fields = _INFO.unpack_from(payload)
+        version, design, weights, kind, bits, height, width, channels = fields[:8]
+        n_classes, score_bits, image_bytes, clock_hz, interval_cycles, _ = fields[8:]
+        if version != VERSION:
+            raise ValueError(f"Protocol version must be {VERSION}, not {version}")
+        info = cls(
+            name=payload[_INFO.size :].decode(),
+            design_hash=design,
+            weights_hash=weights,
+            element_kind=ElementKind(kind),
+            element_bits=bits,
+            shape=(height, width, channels),
+            n_classes=n_classes,
+            score_bits=score_bits,
+            clock_hz=clock_hz,
+            interval_cycles=interval_cycles,
+        )
+        if info.image_bytes != image_bytes:
+            raise ValueError(
+                f"Info image_bytes must be {info.image_bytes} for this shape, not {image_bytes}"
+            )
+        return info

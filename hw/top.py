@@ -1,0 +1,120 @@
+"""A core behind a serial line: what a board's pins are connected to."""
+
+from dataclasses import dataclass
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .cobs import CobsDecoder, CobsEncoder
+from .packet import PacketReceiver
+from .packet_sender import PacketSender
+from .protocol import Info
+from .receive_buffer import ReceiveBuffer
+from .uart import UartConfig, UartReceiver, UartTransmitter
+
+
+@dataclass(frozen=True)
+class TopConfig:
+    """Link of a board.
+
+    Parameters
+    ----------
+    info : Info - what the board says about itself; `clock_hz`, `image_bytes`, `n_classes` and `score_bits` hold for the hardware too
+    baud : int - bits per second of the serial line
+    receive_buffer_bytes : int - a power of two, at least 2: bytes that may wait while the core is busy; 512 fill one iCE40 block RAM
+    info_memory : str - "block" or "logic": where the INFO answer is stored
+    """
+
+    info: Info
+    baud: int
+    receive_buffer_bytes: int = 512
+    info_memory: str = "block"
+
+    def __post_init__(self) -> None:
+        size = self.receive_buffer_bytes
+        if size < 2 or size & (size - 1):
+            raise ValueError(
+                f"Receive buffer bytes must be a power of two of at least 2, not {size!r}"
+            )
+        if self.info_memory not in ("block", "logic"):
+            raise ValueError(f"INFO memory must be 'block' or 'logic', not {self.info_memory!r}")
+        _ = self.uart
+
+    @property
+    def uart(self) -> UartConfig:
+        return UartConfig(clock_hz=self.info.clock_hz, baud=self.baud)
+
+    def component(self, core: wiring.Component) -> "Top":
+        return Top(self, core)
+
+
+class Top(wiring.Component):
+    """Receiver, request parser, core, answer sender and transmitter in one clock domain, ``sync``.
+
+    The core is any component with a stream `i` of bytes, `config.info.image_bytes` per image, and a stream `o` of `score`, `label` and `last`,
+    `config.info.n_classes` per image. RESET and a line break put it in its reset state; its memories keep their contents.
+
+    Members
+    -------
+    rx : In(1) - the line from the host, high when idle; any phase
+    tx : Out(1) - the line to the host, high when idle
+    """
+
+    def __init__(self, config: TopConfig, core: wiring.Component) -> None:
+        score = core.o.payload.shape()
+        if Shape.cast(core.i.payload.shape()) != unsigned(8):
+            raise ValueError(f"Core input must be unsigned(8), not {core.i.payload.shape()!r}")
+        if Shape.cast(score["score"].shape) != signed(config.info.score_bits):
+            raise ValueError(
+                f"Core score must be signed({config.info.score_bits}) as INFO says, not {score['score'].shape!r}"
+            )
+        if Shape.cast(score["label"].shape).width > 16:
+            raise ValueError(f"Core label must be at most 16 bits, not {score['label'].shape!r}")
+        self.config = config
+        self.core = core
+        self.score = score
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        config = self.config
+        restart, line_break = Signal(), Signal()
+
+        def reset_by(signal: Signal, component: wiring.Component) -> Elaboratable:
+            return ResetInserter(signal)(component)
+
+        # In: line, bytes, frames, images and jobs.
+        uart_receiver = UartReceiver(config.uart)
+        buffer = ReceiveBuffer(config.receive_buffer_bytes)
+        decoder = CobsDecoder()
+        receiver = PacketReceiver(config.info.image_bytes)
+        m.submodules.uart_receiver = uart_receiver
+        m.submodules.receive_buffer = reset_by(line_break, buffer)
+        m.submodules.cobs_decoder = reset_by(line_break, decoder)
+        m.submodules.packet_receiver = reset_by(line_break, receiver)
+        wiring.connect(m, uart_receiver.o, buffer.i)
+        wiring.connect(m, buffer.o, decoder.i)
+        wiring.connect(m, decoder.o, receiver.i)
+        m.d.comb += [
+            uart_receiver.rx.eq(self.rx),
+            receiver.lost.eq(buffer.lost),
+            line_break.eq(uart_receiver.line_break),
+            restart.eq(receiver.restart | line_break),
+        ]
+
+        # Out: scores and jobs, frames, bytes, line.
+        sender = PacketSender(config.info, self.score, info_memory=config.info_memory)
+        encoder = CobsEncoder()
+        uart_transmitter = UartTransmitter(config.uart)
+        m.submodules.core = reset_by(restart, self.core)
+        m.submodules.packet_sender = reset_by(restart, sender)
+        m.submodules.cobs_encoder = reset_by(restart, encoder)
+        m.submodules.uart_transmitter = uart_transmitter
+        wiring.connect(m, receiver.o, self.core.i)
+        wiring.connect(m, self.core.o, sender.i)
+        wiring.connect(m, receiver.o_job, sender.i_job)
+        wiring.connect(m, sender.o, encoder.i)
+        wiring.connect(m, encoder.o, uart_transmitter.i)
+        m.d.comb += [sender.loading.eq(receiver.loading), self.tx.eq(uart_transmitter.tx)]
+        return m
