@@ -103,9 +103,13 @@ def _judge(plan: RunPlan, item: Pass, order: np.ndarray, *, timed_out: bool) -> 
         for probe in plan.probes
     ]
     comparisons.append(compare_output(Path("output.bin"), plan.output, plan.expected_output, order))
-    first = next((item.first for item in comparisons if item.first), None)
+    failure = _failure(item, summary, timed_out, plan.inputs.shape[1])
+    differences = [item.first for item in comparisons if item.first]
+    if failure:  # that words are missing then says nothing more
+        differences = [difference for difference in differences if difference.got is not None]
+    first = differences[0] if differences else None
     return {
-        "failure": _failure(item, summary, timed_out, plan.inputs.shape[1]),
+        "failure": failure,
         "compared": {item.edge: item.compared for item in comparisons},
         "mismatches": sum(item.mismatches for item in comparisons),
         "first_mismatch": asdict(first) if first else None,

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ..sw.errors import BuildFailedError, ToolchainNotFoundError
-from .process import last_lines, run_logged
+from .process import reason, run_logged
 
 
 def find_icarus() -> tuple[str, str]:
@@ -36,6 +36,6 @@ def compile_icarus(verilog: str, bench: str, bench_top: str, folder: Path, log: 
     command = [iverilog, "-g2012", "-s", bench_top, "-o", "simulation.vvp", "bench.sv", "design.v"]
     if run_logged(command, folder, log):
         raise BuildFailedError(
-            f"Compiling the simulation failed: {last_lines(log)}", f"The whole log is {log}"
+            f"Compiling the simulation failed: {reason(log)}", f"The whole log is {log}"
         )
     return [vvp, "-m", config.lib_entry("vpi", "icarus"), "simulation.vvp", "-none"]

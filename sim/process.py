@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +47,8 @@ def run_logged(
                 process.wait()
 
 
-def last_lines(log: Path, n_lines: int = 1) -> str:
-    """The last `n_lines` lines of `log` that are not empty, joined with " / "."""
+def reason(log: Path) -> str:
+    """The line of `log` that says why a program failed: the first with the word "error", else the last that is not empty."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return " / ".join(lines[-n_lines:])
+    errors = (line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE))
+    return next(errors, lines[-1] if lines else "no output")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..sw.errors import SimulationError, ToolchainNotFoundError, UnknownNameError
 from .icarus import compile_icarus, find_icarus
-from .process import last_lines, run_logged
+from .process import reason, run_logged
 from .verilator import compile_verilator, find_verilator
 
 Progress = Callable[[str, int, int], None]
@@ -93,7 +93,7 @@ def run_cocotb(
     seconds = perf_counter() - started
     if not result.is_file() or not verdict.is_file():
         raise SimulationError(
-            f"The simulator ended with status {status} and without a result: {last_lines(log)}",
+            f"The simulator ended with status {status} and without a result: {reason(log)}",
             f"The whole log is {log}",
         )
     n_tests, n_failed = get_results(verdict)

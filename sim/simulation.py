@@ -144,7 +144,8 @@ def _plan(inputs, stream, output, probes, expected, expected_output, stalls, lim
         )
     arrays = {}
     for probe in probes:
-        array = np.asarray(expected[probe.edge]).astype(np.int64).reshape(images, -1)
+        array = _integers(f"Expected values of {probe.edge}", expected[probe.edge])
+        array = array.reshape(images, -1)
         if array.shape[1] != probe.elements:
             raise ValueError(
                 f"Expected values of {probe.edge} must have {probe.elements} elements an image, not {array.shape[1]}"
@@ -152,7 +153,9 @@ def _plan(inputs, stream, output, probes, expected, expected_output, stalls, lim
         arrays[probe.edge] = array
     if not isinstance(expected_output, Mapping):
         expected_output = split_fields(expected_output, output.fields)
-    fields = {name: np.asarray(array).astype(np.int64) for name, array in expected_output.items()}
+    fields = {
+        name: _integers(f"Expected output {name}", array) for name, array in expected_output.items()
+    }
     for field in output.fields:
         if field.name not in fields or fields[field.name].shape != (
             images,
@@ -175,6 +178,13 @@ def _plan(inputs, stream, output, probes, expected, expected_output, stalls, lim
         arrays,
         fields,
     )
+
+
+def _integers(subject: str, array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{subject} must be integers, not {array.dtype}")
+    return array.astype(np.int64)
 
 
 def _progress_lines(progress: Progress | None) -> Callable[[str], None] | None:

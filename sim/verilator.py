@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 from ..sw.errors import BuildFailedError, ToolchainNotFoundError
-from .process import last_lines, run_logged
+from .process import reason, run_logged
 
 PROGRAM = "simulation"
 """Name of the compiled program in its folder."""
@@ -122,7 +122,7 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
 def _checked(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> None:
     if run_logged(command, folder, log, environment):
         raise BuildFailedError(
-            f"Compiling the simulation failed: {last_lines(log)}", f"The whole log is {log}"
+            f"Compiling the simulation failed: {reason(log)}", f"The whole log is {log}"
         )
 
 
