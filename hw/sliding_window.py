@@ -24,6 +24,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
+from .comparison import is_at_least
 from .counter import step_counter
 from .line_schedule import LineSchedule, choose_rows
 
@@ -316,7 +317,7 @@ class SlidingWindow(wiring.Component):
 
         # The memory's register and the output register move together, whenever the output is free or being taken.
         is_read, is_padded = Signal(), Signal()
-        pads = _is_at_least(word, row_words) | _is_at_least(row, config.height)
+        pads = is_at_least(word, row_words) | is_at_least(row, config.height)
         m.d.comb += [
             read.en.eq(move),
             read.addr.eq(Cat(word[: (config.row_pitch - 1).bit_length()], slot)),
@@ -335,18 +336,6 @@ def _position(below: int, size: int, end: int) -> Signal:
     """A position from -below to end - 1, starting at -below, kept modulo a power of two: exactly 0 .. size - 1 lie below `size`."""
     bits = max(below + size - 1, end - 1, 1).bit_length()
     return Signal(bits, init=-below % (1 << bits))
-
-
-def _is_at_least(value: Signal, limit: int) -> Value:
-    """``value >= limit`` as a chain of two-input gates, which pack into fewer LUTs than a carry chain."""
-    if limit >= 1 << len(value):
-        return Const(0)
-    result: Value = Const(1)
-    for bit in range(len(value)):
-        result = value[bit] & result if limit >> bit & 1 else value[bit] | result
-        if limit % (2 << bit) == 0:
-            result = Const(1)
-    return result
 
 
 def _ring(slot: Signal, step: int, n_slots: int) -> Value:
