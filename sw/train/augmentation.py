@@ -52,6 +52,14 @@ def uniform(seed: int, epoch: int, indices: Tensor, n_draws: int) -> Tensor:
     return top.float() / (1 << 23) - 1
 
 
+def hash_integers(*values: int) -> int:
+    """A well mixed integer from 0 to 2**63 - 1 that depends on all `values` and their order."""
+    state = torch.tensor(0)
+    for value in values:
+        state = _mix(state + value)
+    return int(_shift(state, 1))
+
+
 def augment(
     images: Tensor, indices: Tensor, *, config: AugmentationConfig, seed: int, epoch: int
 ) -> Tensor:

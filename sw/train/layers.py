@@ -96,8 +96,8 @@ class BinaryLayer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Latent weights uniform with the variance 2 / (fan in + fan out); scale factors where the bilinear term is least."""
-        nn.init.xavier_uniform_(self.weight)
+        """Latent weights uniform in -0.1..0.1, of which a step of Adam is a noticeable part; scale factors where the bilinear term is least."""
+        nn.init.uniform_(self.weight, -0.1, 0.1)
         with torch.no_grad():
             rows = self.weight.reshape(len(self.scale), -1)
             self.scale.copy_(rows.square().sum(1) / rows.abs().sum(1))
@@ -267,7 +267,6 @@ class BinaryHead(BinaryLinear):
         super().__init__(in_features, n_classes, lam=lam, weight_limit=weight_limit, n_scales=1)
         self.bias = nn.Parameter(torch.zeros(n_classes))
         with torch.no_grad():  # scores of about unit variance at the start
-            self.weight.mul_(1 / (math.sqrt(in_features) * self.scale))
             self.scale.fill_(1 / math.sqrt(in_features))
 
     def integer_bias(self) -> Tensor:

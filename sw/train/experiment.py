@@ -1,0 +1,173 @@
+"""Experiments: everything that decides a training's result, read from TOML into frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from ..errors import ExperimentError, UnknownNameError
+from .augmentation import AugmentationConfig
+from .networks import ImageShape, NetworkConfig, build_network
+
+IMAGE_SHAPES = {"mnist": ImageShape(28, 28, 1)}
+N_CLASSES = {"mnist": 10}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int - passes over the training images, at least 1
+    batch : int - images per step; what is left over at the end of an epoch is dropped
+    learning_rate : float - of Adam at the start
+    decay : str - how it falls to 0 over the training: ``cosine`` or ``linear``
+    seed : int - of the first weights, the order of the images and the augmentation
+    held_out : int - training images kept apart, on which the best epoch is chosen
+    label_smoothing : float - share of a label spread over all classes, 0 to below 1
+    """
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=2)] = 128
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-3
+    decay: Literal["cosine", "linear"] = "cosine"
+    seed: Annotated[int, Field(ge=0, lt=1 << 62)] = 1
+    held_out: Annotated[int, Field(ge=1)] = 5000
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A network, its data set and its training.
+
+    Parameters
+    ----------
+    name : str - ``<data>_<shape>_<w>w<a>a``
+    title : str - one line for people
+    dataset : str - ``mnist``
+    network : MlpConfig or CnnConfig - ``kind`` says which
+    training, augmentation : TrainingConfig, AugmentationConfig
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    title: str
+    dataset: Literal["mnist"]
+    network: Annotated[NetworkConfig, Field(discriminator="kind")]
+    training: TrainingConfig
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+_ADAPTER = TypeAdapter(Experiment)
+
+
+def shipped_experiments() -> dict[str, Path]:
+    """The experiments that come with the program, by name."""
+    folder = Path(str(resources.files("rbonn.sw.train"))) / "experiments"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find_experiment(name: str) -> Path:
+    """The path of the shipped experiment `name`, or `name` as a path where it is none. Raises UnknownNameError where neither exists."""
+    shipped = shipped_experiments()
+    if name in shipped:
+        return shipped[name]
+    if name.endswith(".toml") or Path(name).is_file():
+        return Path(name)
+    raise UnknownNameError(
+        f"Experiment {name!r} does not exist", f"Name a TOML file or one of {', '.join(shipped)}."
+    )
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Reads an experiment file.
+
+    Raises
+    ------
+    ExperimentError - the file is missing or not TOML, a key is unknown (the nearest known one is suggested), missing, or out of range, or
+        the network's layers do not fit together
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExperimentError(
+            f"{path}: cannot be read ({error.strerror})",
+            f"Name a TOML file or one of {', '.join(shipped_experiments())}.",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExperimentError(
+            f"{path}: not TOML ({error})", "Correct the file at that place."
+        ) from error
+    return parse_experiment(values, str(path))
+
+
+def parse_experiment(values: dict[str, Any], source: str) -> Experiment:
+    """An experiment from the values of its file; `source` names it in errors. Raises ExperimentError as `load_experiment` does."""
+    _reject_unknown_keys(values, Experiment, "", source)
+    try:
+        experiment = _ADAPTER.validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if part not in ("mlp", "cnn"))
+        raise ExperimentError(
+            f"{source}: {key}: {first['msg']}",
+            "Correct that key; the shipped experiments show all.",
+        ) from error
+    try:
+        build_network(
+            experiment.network, IMAGE_SHAPES[experiment.dataset], N_CLASSES[experiment.dataset]
+        )
+    except ValueError as error:
+        raise ExperimentError(
+            f"{source}: network: {error}", "Change the network's shape."
+        ) from error
+    return experiment
+
+
+def _reject_unknown_keys(values: Any, annotation: Any, place: str, source: str) -> None:
+    """Walks `values` along the dataclasses of `annotation`; raises ExperimentError at the first key that no field has."""
+    config = _dataclass_of(values, annotation)
+    if config is None:
+        return
+    if isinstance(values, list):
+        for i, value in enumerate(values):
+            _reject_unknown_keys(value, config, f"{place}[{i}]", source)
+        return
+    hints = get_type_hints(config)
+    for key, value in values.items():
+        name = f"{place}.{key}".lstrip(".")
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1, cutoff=0.0)
+            raise ExperimentError(
+                f"{source}: unknown key {name!r}",
+                f"Did you mean {near[0]!r}? Known are {', '.join(sorted(hints))}.",
+            )
+        _reject_unknown_keys(value, hints[key], name, source)
+
+
+def _dataclass_of(values: Any, annotation: Any) -> type | None:
+    """The dataclass among the alternatives of `annotation` that the table (or list of tables) `values` is meant to be."""
+    found = [part for part in (annotation, *_parts(annotation)) if dataclasses.is_dataclass(part)]
+    if not isinstance(values, (dict, list)) or not found:
+        return None
+    for config in found:
+        kinds = get_args(get_type_hints(config).get("kind"))
+        if isinstance(values, dict) and kinds and values.get("kind") in kinds:
+            return config  # type: ignore[return-value]
+    return found[0] if len(found) == 1 else None  # type: ignore[return-value]
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """All types inside a union, a tuple or an Annotated, however deep."""
+    return [part for arg in get_args(annotation) for part in (arg, *_parts(arg))]
