@@ -18,8 +18,11 @@ from .process import reason, run_logged
 PROGRAM = "simulation"
 """Name of the compiled program in its folder."""
 
-_OPTIMISATION = ("CXX=g++", "LINK=g++", "OPT_FAST=-O2", "OPT_SLOW=-O0")
-"""Code that runs every cycle, and code that runs once."""
+_OPTIMISATION = (
+    *("CXX=g++", "LINK=g++", "OPT_FAST=-O2", "OPT_SLOW=-O0"),
+    "CFG_CXXFLAGS_PCH_I=-include",
+)
+"""Code that runs every cycle, and code that runs once; how g++ reads precompiled headers, which large designs get."""
 
 _CACHE_BYTES = 300_000_000
 """Of all compiled simulations; one takes about 3 MB."""
