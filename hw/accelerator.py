@@ -1,0 +1,172 @@
+"""The accelerator: stages joined by streams, from the bytes of an image to scores and a label."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from .argmax import ArgMaxConfig
+
+
+class StageConfig(Protocol):
+    """What every stage states of itself; widths in bits, counts in transfers, times in cycles."""
+
+    @property
+    def input_width(self) -> int: ...
+    @property
+    def output_width(self) -> int: ...
+    @property
+    def inputs_per_frame(self) -> int: ...
+    @property
+    def outputs_per_frame(self) -> int: ...
+    @property
+    def interval_cycles(self) -> int: ...
+    @property
+    def latency_cycles(self) -> int: ...
+    def component(self) -> wiring.Component: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the chain.
+
+    Parameters
+    ----------
+    name : str - name of the submodule, unique; begins with the name of the graph's node that it serves
+    config : StageConfig
+    """
+
+    name: str
+    config: StageConfig
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Where an edge of the network's graph can be observed.
+
+    The accelerator's top module has the wires ``probe_<edge>_strobe`` and ``probe_<edge>_data``: in every cycle with the
+    strobe high, the data are one transfer of that edge.
+
+    Parameters
+    ----------
+    edge : str - name of the graph's edge
+    stage : str - the stage on whose output it appears
+    port : str - "payload" of the stream, or "sums" of a matrix-vector layer
+    width : int - bits of the data
+    """
+
+    edge: str
+    stage: str
+    port: str
+    width: int
+
+
+@dataclass(frozen=True)
+class AcceleratorConfig:
+    """A plain description of stages and constants.
+
+    Parameters
+    ----------
+    stages : tuple of Stage - in the order of the stream; the first takes bytes, the last is an argmax
+    probes : tuple of Probe
+    """
+
+    stages: tuple[Stage, ...]
+    probes: tuple[Probe, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.stages or not isinstance(self.stages[-1].config, ArgMaxConfig):
+            raise ValueError("Stages must end in an argmax")
+        if self.stages[0].config.input_width != 8:
+            raise ValueError(
+                f"First stage must take bytes, not {self.stages[0].config.input_width} bits"
+            )
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError(f"Stage names must be unique, not {names!r}")
+        for before, after in zip(self.stages, self.stages[1:], strict=False):
+            sent = (before.config.output_width, before.config.outputs_per_frame)
+            taken = (after.config.input_width, after.config.inputs_per_frame)
+            if sent != taken:
+                raise ValueError(
+                    f"Stage {after.name!r} takes {taken[1]} transfers of {taken[0]} bits a frame, "
+                    f"but {before.name!r} sends {sent[1]} of {sent[0]}"
+                )
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of one image at the input."""
+        return self.stages[0].config.inputs_per_frame
+
+    @property
+    def scores(self) -> ArgMaxConfig:
+        config = self.stages[-1].config
+        assert isinstance(config, ArgMaxConfig)
+        return config
+
+    @property
+    def n_classes(self) -> int:
+        return self.scores.n_classes
+
+    @property
+    def score_bits(self) -> int:
+        return self.scores.score_bits
+
+    @property
+    def label_bits(self) -> int:
+        return self.scores.label_bits
+
+    @property
+    def interval_cycles(self) -> int:
+        """Cycles from frame to frame at full rate: those of the slowest stage."""
+        return max(stage.config.interval_cycles for stage in self.stages)
+
+    def component(self) -> "Accelerator":
+        return Accelerator(self)
+
+
+class Accelerator(wiring.Component):
+    """A chain of stages; frames follow each other without marks, each stage counts its own transfers.
+
+    An image enters as `config.image_bytes` bytes: the elements in stream order, each in its own bits, the first one in the least
+    significant; the last byte is filled up with zeros. Its answer is `config.n_classes` transfers, in the order of the classes,
+    whose `label` is the class of the largest score so far: final where `last` is high.
+
+    Several images are under way at once, as many as the stages hold. Reset forgets all of them.
+
+    Members
+    -------
+    i : In(stream.Signature(8))
+    o : Out(stream.Signature(StructLayout)) - `score` (signed), `label`, `last`
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(unsigned(8))),
+                "o": Out(stream.Signature(config.scores.output_layout)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+
+        stages = {stage.name: stage.config.component() for stage in self.config.stages}
+        sender = wiring.flipped(self.i)
+        for name, component in stages.items():
+            m.submodules[name] = component
+            connect(m, sender, component.i)
+            sender = component.o
+        connect(m, sender, wiring.flipped(self.o))
+
+        # Wires without a reader: a simulation sees them, synthesis removes them.
+        for probe in self.config.probes:
+            component = stages[probe.stage]
+            strobe = Signal(name=f"probe_{probe.edge}_strobe")
+            data = Signal(probe.width, name=f"probe_{probe.edge}_data")
+            source = component.sums if probe.port == "sums" else component.o.payload
+            m.d.comb += [strobe.eq(component.o.valid & component.o.ready), data.eq(source)]
+        return m

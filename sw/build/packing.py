@@ -1,0 +1,25 @@
+"""Matrices and presets as the words of the hardware's memories."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def words(values: np.ndarray, bits: int) -> tuple[int, ...]:
+    """One word per row of `values` (words, integers): each integer in `bits` bits of two's complement, the first least significant."""
+    codes = values.astype(np.int64) & ((1 << bits) - 1)
+    as_bits = ((codes[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8)
+    packed = np.packbits(as_bits.reshape(len(values), -1), axis=1, bitorder="little")
+    return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
+
+
+def weight_words(matrix: np.ndarray, pe: int, simd: int) -> tuple[int, ...]:
+    """Words of a weight memory from a (MH, MW) matrix of +1 and -1: word ``row_group * (MW // simd) + beat``, bit ``pe * simd + lane``."""
+    mh, mw = matrix.shape
+    tiles = matrix.reshape(mh // pe, pe, mw // simd, simd).transpose(0, 2, 1, 3)
+    return words(tiles.reshape(-1, pe * simd) > 0, 1)
+
+
+def preset_words(values: np.ndarray, pe: int, bits: int) -> tuple[int, ...]:
+    """Words of a preset memory from (row classes, column classes, MH) start values, row group fastest."""
+    return words(values.reshape(-1, pe), bits)

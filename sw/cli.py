@@ -1,0 +1,356 @@
+"""The command line: each step reads and writes named files, `demo` chains them.
+
+Imports of the heavy parts (PyTorch, cocotb) lie inside the commands that need them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .errors import RbonnError
+from .terminal import Terminal
+
+app = typer.Typer(
+    name="rbonn",
+    help="Binary neural networks from PyTorch to proved iCE40 and ECP5 bitstreams.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+NetworkName = Annotated[str, typer.Argument(help="A shipped model, or the path of a network file.")]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="One of 'rbonn boards'.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on stderr but errors.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan written by 'rbonn plan -o'.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Folder of the results [default: build/NETWORK-BOARD]."),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", min=0, help="Frames per second to reach; as many as fit otherwise."),
+]
+Clock = Annotated[
+    float | None, typer.Option("--clock", min=0.1, help="Clock in MHz [default: the board's].")
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of the data set's files [default: $RBONN_DATA, or downloaded]."
+    ),
+]
+
+
+def main() -> None:
+    """Runs the program: 1 after a failure that the user can mend, 2 for wrong usage, 130 after Ctrl-C."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        app()
+    except RbonnError as error:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"error: {error.message}", markup=False, style="red")
+        console.print(f"  {error.hint}", markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the networks that ship with the program."""
+    from .models import model_names, model_summary
+
+    rows = [model_summary(name) for name in model_names()]
+    terminal = Terminal(as_json)
+    terminal.json(rows)
+    terminal.table(
+        "Shipped networks",
+        ["name", "data set", "accuracy %", "float %", "test images", "weight bits", "binary MACs"],
+        (
+            [
+                row["name"],
+                row["dataset"],
+                f"{100 * row['accuracy_integer']:.2f}",
+                f"{100 * row['accuracy_float']:.2f}",
+                row["test_images"],
+                row["weight_bits"],
+                row["binary_macs"],
+            ]
+            for row in rows
+        ),
+    )
+
+
+@app.command()
+def boards(as_json: AsJson = False) -> None:
+    """List the boards that can be built for."""
+    from ..boards import BOARDS
+
+    rows = [
+        {
+            "name": board.name,
+            "family": board.family,
+            "device": board.device,
+            "lut4": board.capacity.lut4,
+            "block_rams": board.capacity.block_rams,
+            "clock_hz": board.clock_hz,
+            "link": board.link,
+        }
+        for board in BOARDS.values()
+    ]
+    terminal = Terminal(as_json)
+    terminal.json(rows)
+    terminal.table(
+        "Boards",
+        ["name", "family", "device", "LUT4", "block RAMs", "clock MHz", "link"],
+        ([*list(row.values())[:5], row["clock_hz"] / 1e6, row["link"]] for row in rows),
+    )
+
+
+@app.command()
+def train(
+    experiment: Annotated[
+        str, typer.Argument(help="A shipped experiment, or the path of an experiment file.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the run [default: runs/EXPERIMENT]."),
+    ] = None,
+    data: DataFolder = None,
+    resume: Annotated[bool, typer.Option(help="Go on where an earlier run stopped.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network from an experiment file."""
+    from .train import run_experiment
+
+    terminal = Terminal(as_json, quiet)
+    result = run_experiment(experiment, output, data, resume=resume, quiet=quiet)
+    terminal.json(asdict(result))
+    terminal.result(f"{result}")
+
+
+@app.command()
+def lower(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint written by 'rbonn train'.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The network file to write.")],
+    module: Annotated[
+        str | None, typer.Option(help="Your own module, as package.module:Class.")
+    ] = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a trained checkpoint into an integer network, and compare the two on the whole test set."""
+    from .lower import lower_file
+
+    terminal = Terminal(as_json, quiet)
+    with terminal.progress("lower") as bar:
+        agreement = lower_file(checkpoint, output, module=module, data=data, progress=bar.steps)
+    terminal.wrote(output)
+    terminal.json(agreement.description())
+    terminal.result(str(agreement))
+
+
+@app.command()
+def plan(
+    network: NetworkName,
+    board: BoardName,
+    fps: Fps = None,
+    clock: Clock = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the plan to this file.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Choose the folding of every layer, and say what it costs and how fast it is."""
+    from .project import Project
+    from .report.tables import plan_table
+
+    terminal = Terminal(as_json, quiet)
+    project = Project.find(network, board, fps=fps, clock_mhz=clock)
+    terminal.json({"schema": 1, **asdict(project.summary)})
+    plan_table(terminal, project.summary)
+    if output is not None:
+        from .plan.plan import save_plan
+
+        save_plan(project.plan, output)
+        terminal.wrote(output)
+
+
+@app.command()
+def generate(
+    network: NetworkName,
+    board: BoardName,
+    output: Folder = None,
+    core: Annotated[
+        bool, typer.Option("--core", help="The accelerator alone, without link and pins.")
+    ] = False,
+    plan_file: PlanFile = None,
+    fps: Fps = None,
+    clock: Clock = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the Verilog: top.v as it is synthesised for the board, or the accelerator alone."""
+    from .project import Project
+
+    terminal = Terminal(quiet=quiet)
+    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    with terminal.progress("generate") as bar:
+        bar.fraction("elaborating", 0)
+        path = project.write_verilog(output or project.folder, core=core)
+    terminal.wrote(path)
+
+
+@app.command()
+def simulate(
+    network: NetworkName,
+    board: BoardName,
+    images: Annotated[
+        int, typer.Option("--images", "-n", min=1, help="How many sample images.")
+    ] = 10,
+    images_from: Annotated[
+        Path | None, typer.Option(help="Images from a .npy file instead of the shipped samples.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="What is simulated: rtl.")] = "rtl",
+    seed: Annotated[int, typer.Option(help="Seed of the random stalls.")] = 1,
+    simulator: Annotated[
+        str | None, typer.Option(help="verilator or icarus [default: the first that is installed].")
+    ] = None,
+    output: Folder = None,
+    plan_file: PlanFile = None,
+    fps: Fps = None,
+    clock: Clock = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate the generated Verilog with cocotb, and compare every edge with the golden model."""
+    from ..sim import Stalls
+    from ..sim.accelerator import simulate_accelerator
+    from .project import Project
+
+    terminal = Terminal(as_json, quiet)
+    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    with terminal.progress("simulate") as bar:
+        result = simulate_accelerator(
+            project.network,
+            project.elaboration,
+            project.images(images, images_from),
+            folder=(output or project.folder) / "simulation",
+            stalls=Stalls(seed=seed),
+            simulator=simulator,
+            progress=bar.steps,
+        )
+    terminal.json({"schema": 1, **asdict(result)})
+    for line in result.lines():
+        terminal.result(line)
+    if result.mismatches:
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    network: NetworkName,
+    board: BoardName,
+    output: Folder = None,
+    plan_file: PlanFile = None,
+    fps: Fps = None,
+    clock: Clock = None,
+    seed: Annotated[int, typer.Option(help="Seed of place and route.")] = 1,
+    use_cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Reuse finished builds of the same design.")
+    ] = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build the bitstream with yosys and nextpnr."""
+    from .project import Project
+    from .report.tables import build_table
+
+    terminal = Terminal(as_json, quiet)
+    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    with terminal.progress("build") as bar:
+        result = project.build(
+            output or project.folder, seed=seed, use_cache=use_cache, progress=bar.fraction
+        )
+    terminal.json(result.description())
+    build_table(terminal, result)
+    terminal.wrote(result.bitstream)
+
+
+@app.command()
+def flash(
+    network: NetworkName,
+    board: BoardName,
+    output: Folder = None,
+    volatile: Annotated[
+        bool, typer.Option("--volatile", help="Load the FPGA only; gone at power-off.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command only.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the bitstream that 'rbonn build' made to the board."""
+    from .build.flash import flash as write
+    from .build.target import find_board
+    from .models import find_network
+    from .project import default_folder
+
+    terminal = Terminal(quiet=quiet)
+    target = find_board(board)
+    folder = output or default_folder(find_network(network).name, target.name)
+    command = write(target, folder, volatile=volatile, dry_run=dry_run)
+    terminal.result(" ".join(map(str, command)))
+
+
+@app.command()
+def run(
+    network: NetworkName,
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    port: Annotated[str, typer.Option("--port", "-p", help="Serial port of the board.")],
+    baud: Annotated[
+        int | None, typer.Option(help="Baud rate [default: that of the board given with --board].")
+    ] = None,
+    board: Annotated[
+        str, typer.Option("--board", "-b", help="The board, for its baud rate.")
+    ] = "icebreaker",
+    as_json: AsJson = False,
+) -> None:
+    """Send images to a board and print its answers."""
+    from .steps import run_images
+
+    terminal = Terminal(as_json)
+    rows: list[dict[str, Any]] = []
+    for row in run_images(network, board, port, baud, images):
+        rows.append(row)
+        terminal.result(
+            f"{row['image']}: {row['class']} (scores {row['scores']}, {row['cycles']} cycles)"
+        )
+    terminal.json(rows)
+
+
+@app.command()
+def demo(
+    network: Annotated[
+        str, typer.Argument(help="A shipped model, or a network file.")
+    ] = "mnist_cnn_1w1a",
+    board: BoardName = "icebreaker",
+    output: Folder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Everything once, without a board: golden model, plan, Verilog, simulation, bitstream, one answer."""
+    from .demo import run_demo
+
+    run_demo(network, board, output, Terminal(quiet=quiet))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The whole way once, for a shipped network, without a board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+from .models import samples_of
+from .network.golden import GoldenModel
+from .plan.plan import save_plan
+from .project import Project
+from .report.drawing import draw
+from .report.tables import Simulated, build_table, plan_table, simulation_lines
+from .terminal import Terminal
+
+SIMULATED_IMAGES = 10
+
+Simulate = Callable[..., Simulated]
+"""`rbonn.sim.accelerator.simulate_accelerator`, handed in so that nothing below the command line depends on the simulator."""
+
+
+def run_demo(
+    network: str, board: str, folder: Path | None, terminal: Terminal, simulate: Simulate
+) -> bool:
+    """Golden model, plan, Verilog, simulation, bitstream and one answer, into `folder`; whether all is well."""
+    start = monotonic()
+    with terminal.progress("plan") as bar:
+        bar.fraction("choosing the folding", 0)
+        project = Project.find(network, board)
+    folder = folder or project.folder
+    samples = samples_of(project.network)
+
+    terminal.result(f"1. Golden model: {project.network.name}, integers only, in PyTorch")
+    answers = GoldenModel(project.network).run(samples.images)
+    right = int((answers.labels.numpy() == samples.labels).sum())
+    terminal.result(f"{right} of {len(samples)} sample images right")
+
+    terminal.result("\n2. Plan: what each layer computes per cycle, and what it costs")
+    plan_table(terminal, project.summary)
+    save_plan(project.plan, folder / "plan.json")
+    terminal.wrote(folder / "plan.json")
+
+    terminal.result("\n3. Verilog, written by Amaranth")
+    with terminal.progress("generate") as bar:
+        bar.fraction("writing Verilog", 0)
+        terminal.wrote(project.write_verilog(folder, core=True))
+
+    terminal.result("\n4. Simulation: the Verilog against the golden model, with random stalls")
+    with terminal.progress("simulate") as bar:
+        simulated = simulate(
+            project.network,
+            project.elaboration,
+            samples.images[:SIMULATED_IMAGES],
+            folder=folder / "simulation",
+            progress=bar.steps,
+        )
+    for line in simulation_lines(simulated, project.summary.initiation_interval_cycles):
+        terminal.result(line)
+
+    terminal.result(f"\n5. Bitstream for {project.board.title}")
+    with terminal.progress("build") as bar:
+        built = project.build(folder, progress=bar.fraction)
+    build_table(terminal, built)
+    terminal.wrote(built.bitstream)
+
+    terminal.result("\n6. One image and its answer")
+    for line in draw(samples.images[0]):
+        terminal.result(line)
+    scores = ", ".join(
+        f"{name}: {score}"
+        for name, score in zip(project.network.class_names, answers.scores[0].tolist(), strict=True)
+    )
+    terminal.result(f"label {project.network.class_names[int(answers.labels[0])]}; scores {scores}")
+
+    terminal.result(f"\nDone in {monotonic() - start:.0f} s. With a board on the desk:")
+    terminal.result(f"  rbonn flash {network} --board {project.board.name}")
+    terminal.result(f"  rbonn run {network} --board {project.board.name} --port PORT IMAGE.png")
+    return simulated.mismatches == 0 and built.timing_met

@@ -1,0 +1,101 @@
+"""The networks that ship with the project, and sample images to try them on."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from .. import models
+from .datasets import Split, load_samples
+from .errors import InputFileError, UnknownNameError
+from .names import nearest
+from .network import Network, load_network
+
+SUFFIX = ".safetensors"
+
+
+def model_names() -> list[str]:
+    """Names of the shipped networks, sorted."""
+    return sorted(path.stem for path in _folder().glob(f"*{SUFFIX}"))
+
+
+def find_network(name_or_path: str) -> Network:
+    """A shipped network by name, or any network by the path of its file.
+
+    Raises
+    ------
+    UnknownNameError - neither a shipped network nor an existing file
+    InputFileError - see `load_network`
+    """
+    shipped = _folder() / f"{name_or_path}{SUFFIX}"
+    if shipped.is_file():
+        return load_network(shipped)
+    path = Path(name_or_path)
+    if path.is_file():
+        return load_network(path)
+    if path.suffix == SUFFIX or len(path.parts) > 1:
+        raise InputFileError(
+            f"{path}: no such network file",
+            "Name a file written by 'rbonn lower', or one of 'rbonn models'.",
+        )
+    raise UnknownNameError(
+        f"No network {name_or_path!r}{nearest(name_or_path, model_names())}",
+        f"Shipped networks: {', '.join(model_names())}. Or give the path of a network file.",
+    )
+
+
+def samples_of(network: Network) -> Split:
+    """The shipped sample images of the data set that `network` was trained on.
+
+    Raises
+    ------
+    InputFileError - none are shipped for that data set, or they have another shape
+    """
+    dataset = str(network.metadata.get("dataset", ""))
+    path = _folder() / f"{dataset}_samples.npz"
+    if not dataset or not path.is_file():
+        raise InputFileError(
+            f"No sample images are shipped for the data set of {network.name} ({dataset or 'not stated'})",
+            "Give images of your own with '--images-from FILE.npy'.",
+        )
+    samples = load_samples(path)
+    if samples.images.shape[1:] != network.input_type.shape:
+        raise InputFileError(
+            f"The sample images of {dataset} are {samples.images.shape[1:]}, {network.name} takes {network.input_type.shape}",
+            "Give images of your own with '--images-from FILE.npy'.",
+        )
+    return samples
+
+
+def load_images(path: Path, network: Network) -> np.ndarray:
+    """Images from a ``.npy`` file: uint8 (n, height, width, channels), the shape that `network` takes.
+
+    Raises
+    ------
+    InputFileError - the file is missing, is not a plain array, or has another shape or type
+    """
+    try:
+        images = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputFileError(
+            f"{path}: not a readable .npy file ({error})", "Save the images with numpy.save."
+        ) from error
+    expected = network.input_type.shape
+    if (
+        not isinstance(images, np.ndarray)
+        or images.dtype != np.uint8
+        or images.shape[1:] != expected
+    ):
+        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else "no array"
+        raise InputFileError(
+            f"{path}: {found}, but {network.name} takes uint8 (n, {', '.join(map(str, expected))})",
+            "Save the images as an array of that type and shape.",
+        )
+    return images
+
+
+def _folder() -> Path:
+    with resources.as_file(resources.files(models)) as folder:
+        return folder

@@ -1,0 +1,122 @@
+"""What each stage costs on a device: lookup tables, flip-flops and block RAMs, estimated before synthesis.
+
+Block RAMs follow from the shapes of the memories. Lookup tables and flip-flops are sums of terms that mirror the structure of
+each block, with coefficients fitted to synthesised stages (docs/results.md states the error). Nothing here is used where
+a number must be exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+from ...hw.accelerator import StageConfig
+from ...hw.argmax import ArgMaxConfig
+from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
+from ...hw.max_pool import MaxPoolConfig
+from ...hw.replay import ReplayConfig
+from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.width_converter import WidthConverterConfig
+
+BLOCK_RAM_SHAPES = {
+    "ice40": ((16, 256), (8, 512), (4, 1024), (2, 2048)),
+    "ecp5": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
+}
+"""(width, depth) that one block RAM can take, by family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Lookup tables, flip-flops, block RAMs, multipliers. On ECP5 `lut4` counts a carry cell (CCU2C) as two."""
+
+    lut4: int = 0
+    ff: int = 0
+    block_rams: int = 0
+    dsp: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.lut4 + other.lut4,
+            self.ff + other.ff,
+            self.block_rams + other.block_rams,
+            self.dsp + other.dsp,
+        )
+
+
+LINK = Resources(lut4=600, ff=450, block_rams=2)
+"""The link between UART and accelerator."""
+
+
+def block_rams(width: int, depth: int, family: str) -> int:
+    """Block RAMs of a memory, in the best of the device's shapes."""
+    return min(-(-width // w) * -(-depth // d) for w, d in BLOCK_RAM_SHAPES[family])
+
+
+def _memory(form: str, width: int, depth: int, family: str, *, writable: bool) -> Resources:
+    if form == "block":
+        return Resources(block_rams=block_rams(width, depth, family))
+    if writable:  # flip-flops, a write decoder and a read multiplexer
+        return Resources(lut4=width * depth // 2 + depth, ff=width * (depth + 1))
+    # A table of constants: one LUT holds 16 words of a bit, and what is above is a multiplexer.
+    per_bit = 0.5 if depth <= 4 else 0.8 if depth <= 16 else depth / 16 * 1.2
+    return Resources(lut4=round(width * per_bit) if depth > 1 else 0, ff=width)
+
+
+def _counter(length: int) -> int:
+    """LUTs of a counter with a flag for its last value."""
+    return 2 * (length - 1).bit_length() + 2
+
+
+@singledispatch
+def stage_cost(config: StageConfig, family: str) -> Resources:
+    """Estimated cost of one stage out of context. Raises TypeError for a stage without an estimate."""
+    raise TypeError(f"No cost is known for {type(config).__name__}")
+
+
+@stage_cost.register
+def _(config: MatrixVectorLayerConfig, family: str) -> Resources:
+    unit, weights, presets = config.unit, config.weights, config.presets
+    memories = _memory(weights.memory, weights.width, weights.depth, family, writable=False)
+    memories += _memory(presets.memory, presets.width, len(presets.table), family, writable=False)
+    per_element = 2.35 * unit.simd + 2 * unit.accumulator_bits
+    control = _counter(weights.depth) + _counter(unit.beats_per_row) + 8
+    classes = presets.n_row_classes + presets.n_column_classes
+    if classes > 2:
+        control += (
+            _counter(len(presets.row_classes)) + _counter(len(presets.column_classes)) + 4 * classes
+        )
+    registers = unit.pe * (2 * unit.simd + unit.accumulator_bits) + unit.simd + 2 * control
+    return memories + Resources(round(unit.pe * per_element + control), registers)
+
+
+@stage_cost.register
+def _(config: ReplayConfig, family: str) -> Resources:
+    depth, width = config.memory_shape
+    control = 2 * _counter(config.words) + _counter(config.times) + 10
+    return _memory(config.memory, width, depth, family, writable=True) + Resources(control, control)
+
+
+@stage_cost.register
+def _(config: SlidingWindowConfig, family: str) -> Resources:
+    depth, width = config.memory_shape
+    control = 100 + width
+    return _memory(config.memory, width, depth, family, writable=True) + Resources(control, control)
+
+
+@stage_cost.register
+def _(config: MaxPoolConfig, family: str) -> Resources:
+    depth, width = config.memory_shape
+    control = 35 + 2 * width
+    return _memory(config.memory, width, depth, family, writable=True) + Resources(control, control)
+
+
+@stage_cost.register
+def _(config: WidthConverterConfig, family: str) -> Resources:
+    registers = config.input_width + config.output_width
+    return Resources(registers + 6, registers + 6)
+
+
+@stage_cost.register
+def _(config: ArgMaxConfig, family: str) -> Resources:
+    width = config.score_bits + 2 * config.label_bits
+    return Resources(config.score_bits + width + 4, width + 4)

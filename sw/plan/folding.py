@@ -1,0 +1,56 @@
+"""Folding of one layer: how much of its matrix is computed per cycle, and where its constants lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ..network import Conv, Dense
+
+Memory = Literal["block", "logic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """Folding of a matrix-vector layer.
+
+    Parameters
+    ----------
+    pe : int - rows per cycle, divides MH
+    simd : int - columns per cycle, divides MW
+    weights : str - "block" (block RAM) or "logic" (constants in LUTs)
+    presets : str - the same for the accumulators' start values
+    """
+
+    pe: int
+    simd: int
+    weights: Memory = "block"
+    presets: Memory = "logic"
+
+
+def divisors(number: int) -> list[int]:
+    """All divisors, rising."""
+    return [candidate for candidate in range(1, number + 1) if number % candidate == 0]
+
+
+def window_lanes(node: Conv, simd: int) -> int:
+    """Channels that a sliding window sends per cycle for a unit of `simd` columns: `simd` itself where it divides the channels."""
+    channels = node.weights.shape[3]
+    return simd if channels % simd == 0 else channels
+
+
+def foldings(node: Conv | Dense) -> Iterator[tuple[int, int]]:
+    """Foldings (pe, simd) that are worth considering.
+
+    PE divides MH. SIMD divides MW; in a convolution it divides the channels or is a multiple of them, because others need
+    wider converters and are never cheaper. (The hardware takes any that divides.)
+    """
+    mh, mw = node.matrix.shape
+    for simd in divisors(mw):
+        if isinstance(node, Conv):
+            channels = node.weights.shape[3]
+            if channels % simd and simd % channels:
+                continue
+        for pe in divisors(mh):
+            yield pe, simd

@@ -1,0 +1,96 @@
+"""The plan: everything that was decided between a network and its hardware."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ...boards.board import Board
+from ..errors import PlanError
+from ..files import written_whole
+from ..network import Network
+from .folding import Folding
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AcceleratorPlan:
+    """A dataflow plan: one matrix-vector unit per layer.
+
+    Parameters
+    ----------
+    network, network_hash : str - whose plan this is
+    board : str
+    clock_hz : int
+    foldings : dict - `Folding` of each `Conv` and `Dense` node
+    kind : str - "dataflow"
+    schema : int
+    """
+
+    network: str
+    network_hash: str
+    board: str
+    clock_hz: int
+    foldings: dict[str, Folding]
+    kind: Literal["dataflow"] = "dataflow"
+    schema: Literal[1] = SCHEMA
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    def check(self, network: Network, board: Board) -> None:
+        """Raises PlanError unless this is a plan for exactly that network on that board."""
+        if self.board != board.name:
+            raise PlanError(
+                f"The plan is for board {self.board}, not {board.name}",
+                f"Make a new plan with 'rbonn plan', or build for {self.board}.",
+            )
+        if self.network_hash != network.hash():
+            raise PlanError(
+                f"The plan is for network {self.network} {self.network_hash[:12]}, not {network.name} {network.hash()[:12]}",
+                "Make a new plan with 'rbonn plan'.",
+            )
+        layers = {node.name: node for node in network.device_nodes if hasattr(node, "matrix")}
+        if set(layers) != set(self.foldings):
+            raise PlanError(
+                f"The plan folds {sorted(self.foldings)}, the network has {sorted(layers)}",
+                "Make a new plan with 'rbonn plan'.",
+            )
+        for name, folding in self.foldings.items():
+            mh, mw = layers[name].matrix.shape
+            for what, value, size in (("PE", folding.pe, mh), ("SIMD", folding.simd, mw)):
+                if value < 1 or size % value:
+                    raise PlanError(
+                        f"Layer {name}: {what} must divide {size}, not {value}",
+                        f"Choose one of {[d for d in range(1, size + 1) if size % d == 0]}.",
+                    )
+
+
+_ADAPTER = TypeAdapter(AcceleratorPlan)
+
+
+def save_plan(plan: AcceleratorPlan, path: Path) -> None:
+    """Writes a plan as JSON; the file appears whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(asdict(plan), indent=2) + "\n")
+
+
+def load_plan(path: Path) -> AcceleratorPlan:
+    """Reads a plan. Raises PlanError when the file is missing or is not a plan of this schema."""
+    try:
+        return _ADAPTER.validate_json(path.read_bytes())
+    except OSError as error:
+        raise PlanError(
+            f"{path}: {error.strerror}", "Write a plan with 'rbonn plan -o FILE'."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise PlanError(
+            f"{path}: not a plan: {where}: {first['msg']}",
+            "Write a plan with 'rbonn plan -o FILE'.",
+        ) from error

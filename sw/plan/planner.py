@@ -1,0 +1,134 @@
+"""Chooses the folding of every layer: the fastest that fits the board, or the smallest that reaches a frame rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...boards.board import Board
+from ..build.elaborate import absorbed_by, elaborate, layer_stages
+from ..errors import DoesNotFitError, PlanError
+from ..network import Conv, Dense, Network
+from .costs import LINK, Resources, stage_cost
+from .folding import Folding, foldings
+from .plan import AcceleratorPlan
+
+LUT4_SHARE = 0.8
+"""Part of a device's lookup tables that a plan may fill by estimate: more is hard to route, and estimates err."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One way to fold one layer."""
+
+    folding: Folding
+    cycles: int
+    cost: Resources
+
+
+def make_plan(
+    network: Network,
+    board: Board,
+    *,
+    clock_hz: int | None = None,
+    frames_per_second: float | None = None,
+) -> AcceleratorPlan:
+    """The plan with the shortest interval that fits `board`; with `frames_per_second`, the cheapest that is fast enough.
+
+    All layers get the cheapest folding that is not slower than a common limit; the limit is lowered as far as the board allows.
+    Cheap means a small sum of the shares of the board's lookup tables and block RAMs.
+
+    Raises
+    ------
+    DoesNotFitError - even the smallest folding is too large (the resource, how much is needed, how much there is)
+    PlanError - the frame rate cannot be reached (the best that can)
+    UnsupportedLayerError - see `elaborate`
+    """
+    clock_hz = clock_hz or board.clock_hz
+    options = {
+        node.name: _options(network, node, board)
+        for node in network.device_nodes
+        if isinstance(node, Conv | Dense)
+    }
+    limits = sorted({option.cycles for layer in options.values() for option in layer})
+    slowest_fastest = max(min(option.cycles for option in layer) for layer in options.values())
+    limits = [limit for limit in limits if limit >= slowest_fastest]
+    if frames_per_second is not None:
+        limits = [limit for limit in limits if clock_hz / limit >= frames_per_second]
+        if not limits:
+            raise PlanError(
+                f"{network.name} reaches at most {clock_hz / slowest_fastest:.0f} frames per second at {clock_hz / 1e6:g} MHz, "
+                f"not {frames_per_second:g}",
+                "Ask for fewer frames per second or a higher clock.",
+            )
+        limits = limits[::-1]
+    for limit in limits:
+        chosen = {name: _cheapest(layer, limit) for name, layer in options.items()}
+        chosen_foldings = {name: option.folding for name, option in chosen.items()}
+        total = sum((option.cost for option in chosen.values()), start=LINK)
+        if not _excess(total, board):  # worth adding what lies between the layers
+            total = total_cost(network, chosen_foldings, board)
+        if not _excess(total, board):
+            return AcceleratorPlan(
+                network.name, network.hash(), board.name, clock_hz, chosen_foldings
+            )
+        if frames_per_second is not None:
+            break
+    raise DoesNotFitError(
+        f"{network.name} does not fit {board.name}: {_excess(total, board)}",
+        "Choose a larger board, a smaller network"
+        + (", or fewer frames per second." if frames_per_second is not None else "."),
+    )
+
+
+def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
+    """Estimated cost of the whole design, link included."""
+    stages = elaborate(network, chosen).config.stages
+    return sum((stage_cost(stage.config, board.family) for stage in stages), start=LINK)
+
+
+def _options(network: Network, node: Conv | Dense, board: Board) -> list[_Option]:
+    """All foldings of a layer that are worth considering, with their memories where they are cheapest."""
+    consumer = absorbed_by(network, node)
+    options = []
+    for pe, simd in foldings(node):
+        if pe * simd > board.capacity.lut4 // 2:
+            continue
+        for weights in ("block", "logic"):
+            depth = node.matrix.size // (pe * simd)
+            if (weights == "logic") != (depth <= 8):
+                continue
+            presets = "logic" if node.matrix.shape[0] // pe <= 32 else "block"
+            folding = Folding(pe, simd, weights, presets)
+            stages = [config for _, config in layer_stages(network, node, consumer, folding).stages]
+            cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
+            options.append(_Option(folding, max(c.interval_cycles for c in stages), cost))
+    return _pareto(options, board)
+
+
+def _pareto(options: list[_Option], board: Board) -> list[_Option]:
+    """Options for which no faster one is as cheap, fastest first."""
+    kept: list[_Option] = []
+    for option in sorted(options, key=lambda o: (o.cycles, _share(o.cost, board))):
+        if not kept or _share(option.cost, board) < _share(kept[-1].cost, board):
+            kept.append(option)
+    return kept
+
+
+def _cheapest(layer: list[_Option], limit: int) -> _Option:
+    """The slowest option within the limit: on a Pareto front it is the cheapest."""
+    return [option for option in layer if option.cycles <= limit][-1]
+
+
+def _share(cost: Resources, board: Board) -> float:
+    capacity = board.capacity
+    return cost.lut4 / (capacity.lut4 * LUT4_SHARE) + cost.block_rams / capacity.block_rams
+
+
+def _excess(cost: Resources, board: Board) -> str:
+    """Which resource is exceeded, in words; empty when all suffice."""
+    lut4 = int(board.capacity.lut4 * LUT4_SHARE)
+    if cost.block_rams > board.capacity.block_rams:
+        return f"block RAMs: {cost.block_rams} needed, {board.capacity.block_rams} available"
+    if cost.lut4 > lut4:
+        return f"LUT4: about {cost.lut4} needed, {lut4} usable of {board.capacity.lut4}"
+    return ""

@@ -1,0 +1,107 @@
+"""What follows from a plan: cycles, frames per second and cost, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...boards.board import Board
+from ..build.elaborate import Elaboration, elaborate
+from ..network import Network
+from .costs import LINK, Resources, stage_cost
+from .plan import AcceleratorPlan
+from .schedule import first_frame_latency
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """One row of the plan's table: a node of the graph with all stages that serve it.
+
+    Members
+    -------
+    name, kind : str - of the node; the row "link" is what lies between UART and accelerator
+    mh, mw, pe, simd : int or None - matrix and folding, None for nodes without a matrix
+    cycles_per_frame : int - interval of the layer's slowest stage
+    lut4, block_rams : int - estimated
+    """
+
+    name: str
+    kind: str
+    mh: int | None
+    mw: int | None
+    pe: int | None
+    simd: int | None
+    cycles_per_frame: int
+    lut4: int
+    block_rams: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """A plan with its consequences.
+
+    Members
+    -------
+    network, board : str
+    clock_hz : int
+    layers : tuple of LayerSummary - in the order of the stream
+    initiation_interval_cycles : int - cycles from frame to frame at full rate: exact
+    latency_cycles : int - cycles from the first byte of the first frame to its last score, nothing stalling: exact
+    frames_per_second : float - clock / interval
+    totals : Resources - estimated
+    """
+
+    network: str
+    board: str
+    clock_hz: int
+    layers: tuple[LayerSummary, ...]
+    initiation_interval_cycles: int
+    latency_cycles: int
+    frames_per_second: float
+    totals: Resources
+
+
+def summarise(
+    network: Network, plan: AcceleratorPlan, board: Board, elaboration: Elaboration | None = None
+) -> PlanSummary:
+    """Cycles and costs of `plan`, read off the accelerator that it describes."""
+    elaboration = elaboration or elaborate(network, plan.foldings)
+    config = elaboration.config
+    layers = []
+    for node in network.device_nodes:
+        stages = [
+            stage.config
+            for stage in config.stages
+            if elaboration.layer_of_stage[stage.name] == node.name
+        ]
+        if not stages:
+            continue  # absorbed by the unit before it
+        cost = sum((stage_cost(stage, board.family) for stage in stages), start=Resources())
+        folding = plan.foldings.get(node.name)
+        mh, mw = node.matrix.shape if folding else (None, None)
+        layers.append(
+            LayerSummary(
+                node.name,
+                node.kind,
+                mh,
+                mw,
+                folding.pe if folding else None,
+                folding.simd if folding else None,
+                max(stage.interval_cycles for stage in stages),
+                cost.lut4,
+                cost.block_rams,
+            )
+        )
+    layers.append(
+        LayerSummary("link", "Link", None, None, None, None, 0, LINK.lut4, LINK.block_rams)
+    )
+    totals = sum((stage_cost(stage.config, board.family) for stage in config.stages), start=LINK)
+    return PlanSummary(
+        network=network.name,
+        board=board.name,
+        clock_hz=plan.clock_hz,
+        layers=tuple(layers),
+        initiation_interval_cycles=config.interval_cycles,
+        latency_cycles=first_frame_latency(config),
+        frames_per_second=plan.clock_hz / config.interval_cycles,
+        totals=totals,
+    )

@@ -1,0 +1,200 @@
+"""A network on a board: everything between the two, computed when it is first asked for.
+
+project = Project.find("mnist_cnn_1w1a", "icebreaker")
+project.summary.frames_per_second
+project.write_verilog(Path("out"))
+project.build(Path("out")).fmax_hz
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..boards import Board
+from ..hw.protocol import HASH_BYTES, ElementKind, Info
+from ..hw.top import Top, TopConfig
+from .build.cache import BuildCache
+from .build.design import TOP, ClockError, board_design, component_verilog
+from .build.elaborate import Elaboration, elaborate
+from .build.flow import Progress
+from .build.synthesis import BuildResult, build
+from .build.target import find_board
+from .errors import InputFileError
+from .files import written_whole
+from .models import find_network, load_images, samples_of
+from .network import Bipolar, Int, Network
+from .plan.plan import AcceleratorPlan, load_plan
+from .plan.planner import make_plan
+from .plan.summary import PlanSummary, summarise
+
+CORE = "core"
+"""Name of the accelerator's module where it stands alone."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A network, a board and the plan that joins them.
+
+    Parameters
+    ----------
+    network : Network
+    board : Board
+    plan : AcceleratorPlan - for exactly that network and board
+    """
+
+    network: Network
+    board: Board
+    plan: AcceleratorPlan
+
+    @classmethod
+    def find(
+        cls,
+        network: str,
+        board: str,
+        *,
+        plan_file: Path | None = None,
+        fps: float | None = None,
+        clock_mhz: float | None = None,
+    ) -> Project:
+        """A shipped network (or a network file) on a board, with the plan in `plan_file` or a new one.
+
+        Parameters
+        ----------
+        fps : float or None - frames per second to reach with the fewest resources; None: as many as fit
+        clock_mhz : float or None - None: the board's clock
+
+        Raises
+        ------
+        UnknownNameError, InputFileError - no such network or board
+        PlanError, DoesNotFitError, UnsupportedLayerError, ClockError - see `make_plan`
+        """
+        found_network, found_board = find_network(network), find_board(board)
+        if plan_file is not None:
+            plan = load_plan(plan_file)
+            plan.check(found_network, found_board)
+        else:
+            clock_hz = round(clock_mhz * 1e6) if clock_mhz is not None else found_board.clock_hz
+            plan = make_plan(found_network, found_board, clock_hz=clock_hz, frames_per_second=fps)
+        project = cls(found_network, found_board, plan)
+        _ = project.clock_hz
+        return project
+
+    @property
+    def folder(self) -> Path:
+        """Where results go unless the user says otherwise."""
+        return default_folder(self.network.name, self.board.name)
+
+    @cached_property
+    def clock_hz(self) -> int:
+        """What the board's PLL makes of the planned clock, rounded to whole hertz. Raises ClockError where it cannot."""
+        try:
+            return round(self.board.pll(self.plan.clock_hz).output_hz)
+        except ValueError as error:
+            raise ClockError(
+                f"{self.board.name}: {error}",
+                f"Ask for another clock; {self.board.clock_hz / 1e6:g} MHz is this board's own.",
+            ) from error
+
+    @cached_property
+    def elaboration(self) -> Elaboration:
+        """The accelerator, stage by stage."""
+        return elaborate(self.network, self.plan.foldings)
+
+    @cached_property
+    def summary(self) -> PlanSummary:
+        """Cycles and costs."""
+        return summarise(self.network, self.plan, self.board, self.elaboration)
+
+    @cached_property
+    def info(self) -> Info:
+        """What the board will say about itself.
+
+        The weights hash is the beginning of the network's hash; the design hash covers the network's structure, the plan and the clock.
+        """
+        edge = self.network.edges[self.network.device_input]
+        structure = json.dumps([self.network.description(), asdict(self.plan)], sort_keys=True)
+        kind = (
+            ElementKind.BIPOLAR
+            if isinstance(edge.datatype, Bipolar)
+            else ElementKind.SIGNED
+            if isinstance(edge.datatype, Int)
+            else ElementKind.UNSIGNED
+        )
+        config = self.elaboration.config
+        return Info(
+            name=self.network.name,
+            design_hash=hashlib.sha256(structure.encode()).digest()[:HASH_BYTES],
+            weights_hash=bytes.fromhex(self.network.hash())[:HASH_BYTES],
+            element_kind=kind,
+            element_bits=edge.datatype.bits,
+            shape=edge.shape,
+            n_classes=config.n_classes,
+            score_bits=config.score_bits,
+            clock_hz=self.clock_hz,
+            interval_cycles=config.interval_cycles,
+        )
+
+    def top(self) -> Top:
+        """A fresh top level: the accelerator behind its serial link, with ports `rx` and `tx`."""
+        baud = self.board.uart.baud(self.clock_hz)
+        return TopConfig(self.info, baud).component(self.elaboration.config.component())
+
+    def core_verilog(self) -> str:
+        """Verilog of the accelerator alone, as module `core`."""
+        return component_verilog(self.elaboration.config.component(), CORE)
+
+    def write_verilog(self, folder: Path, *, core: bool = False) -> Path:
+        """Writes ``top.v``, exactly what is synthesised for the board, or with `core` ``core.v``; returns its path."""
+        if core:
+            path, verilog = folder / f"{CORE}.v", self.core_verilog()
+        else:
+            path = folder / f"{TOP}.v"
+            verilog = board_design(self.board, self.top(), self.plan.clock_hz).verilog
+        with written_whole(path) as temporary:
+            temporary.write_text(verilog)
+        return path
+
+    def build(
+        self,
+        folder: Path,
+        *,
+        seed: int = 1,
+        use_cache: bool = True,
+        progress: Progress | None = None,
+    ) -> BuildResult:
+        """Builds the bitstream into `folder`; see `rbonn.sw.build.build`."""
+        return build(
+            self.board,
+            self.top(),
+            self.network.name,
+            folder,
+            self.plan.clock_hz,
+            seed=seed,
+            progress=progress,
+            cache=BuildCache() if use_cache else None,
+        )
+
+    def images(self, count: int, path: Path | None = None) -> np.ndarray:
+        """The first `count` images of `path` (.npy), or of the shipped samples: uint8 (count, height, width, channels).
+
+        Raises
+        ------
+        InputFileError - fewer are there, or they do not fit the network
+        """
+        images = load_images(path, self.network) if path else samples_of(self.network).images
+        if len(images) < count:
+            raise InputFileError(
+                f"{count} images asked for, {len(images)} there", "Ask for fewer images."
+            )
+        return images[:count]
+
+
+def default_folder(network: str, board: str) -> Path:
+    """``build/<network>-<board>`` below the current folder."""
+    return Path("build") / f"{network}-{board}"

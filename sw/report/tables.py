@@ -1,0 +1,90 @@
+"""Tables of plans, builds and simulations."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ..build.synthesis import BuildResult
+from ..plan.summary import PlanSummary
+from ..terminal import Terminal
+
+
+class Simulated(Protocol):
+    """What is read of a simulation's result."""
+
+    images: int
+    mismatches: int
+    first_mismatch: Any
+    boundaries_checked: int
+    elements_compared: int
+    initiation_interval_cycles: int
+    latency_cycles: int
+    cycles_simulated: int
+    wall_seconds: float
+    simulator: str
+
+
+def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
+    """A row per layer, and what follows for the whole."""
+    terminal.table(
+        f"{summary.network} on {summary.board}",
+        ["layer", "kind", "matrix", "PE", "SIMD", "cycles", "LUT4 (est.)", "block RAMs"],
+        (
+            [
+                layer.name,
+                layer.kind,
+                f"{layer.mh} x {layer.mw}" if layer.mh else None,
+                layer.pe,
+                layer.simd,
+                layer.cycles_per_frame or None,
+                layer.lut4,
+                layer.block_rams,
+            ]
+            for layer in summary.layers
+        ),
+    )
+    totals = summary.totals
+    terminal.result(
+        f"{summary.initiation_interval_cycles} cycles per frame: {summary.frames_per_second:.0f} frames per second "
+        f"at {summary.clock_hz / 1e6:g} MHz; first answer after {summary.latency_cycles} cycles"
+    )
+    terminal.result(
+        f"about {totals.lut4} LUT4, {totals.ff} flip-flops, {totals.block_rams} block RAMs"
+    )
+
+
+def build_table(terminal: Terminal, result: BuildResult) -> None:
+    """What was used of what the device has, and the clock."""
+    resources, capacity = result.resources, result.capacity
+    names = {"lut4": "LUT4", "ff": "flip-flops", "block_rams": "block RAMs", "dsp": "DSP"}
+    terminal.table(
+        f"{result.name} on {result.board}",
+        ["resource", "used", "available", "%"],
+        (
+            [title, used, available, round(100 * used / available) if available else None]
+            for name, title in names.items()
+            for used, available in [(getattr(resources, name), capacity[name])]
+        ),
+    )
+    verdict = "timing met" if result.timing_met else "TIMING NOT MET"
+    terminal.result(
+        f"{verdict}: {result.fmax_hz / 1e6:.1f} MHz possible, {result.clock_hz / 1e6:g} MHz needed; "
+        f"built in {result.seconds:.0f} s{' (from the cache)' if result.cached else ''}"
+    )
+
+
+def simulation_lines(result: Simulated, planned_interval: int | None = None) -> list[str]:
+    """The verdict of a simulation in words."""
+    if result.mismatches:
+        return [
+            f"{result.mismatches} of {result.elements_compared} values differ; first: {result.first_mismatch}"
+        ]
+    planned = f" (planned {planned_interval})" if planned_interval is not None else ""
+    speed = result.cycles_simulated / result.wall_seconds
+    return [
+        (f"{result.images} of {result.images} images, every output bit equal; "
+        f"{result.elements_compared} values compared on {result.boundaries_checked} edges of the graph"),
+        f"{result.initiation_interval_cycles} cycles per frame{planned}, first answer after {result.latency_cycles} cycles",
+        f"{result.cycles_simulated} cycles simulated in {result.wall_seconds:.1f} s "
+        f"({speed:,.0f} per second, {result.simulator})".replace(",", " "),
+    ]
