@@ -70,6 +70,7 @@ class Agreement:
     class_agreement : float - part of the images on which both give the same class, 0 to 1
     bits : dict of str to int - bits compared on each binary edge, all images together
     disagreements : dict of str to int - how many of them differ, float ties included
+    float_ties : int - how many of these rounding in the float network explains, see `Difference.tie`
     score_disagreements : int - scores that differ when the head reads the same bits
     differences : tuple of Difference - the first `MOST` of them
     saturations : dict of str to int - see `GoldenModel`
@@ -81,6 +82,7 @@ class Agreement:
     class_agreement: float
     bits: dict[str, int]
     disagreements: dict[str, int]
+    float_ties: int
     score_disagreements: int
     differences: tuple[Difference, ...]
     saturations: dict[str, int]
@@ -89,11 +91,6 @@ class Agreement:
     def exact(self) -> bool:
         """Every bit and every score equal."""
         return not any(self.disagreements.values()) and not self.score_disagreements
-
-    @property
-    def ties(self) -> tuple[Difference, ...]:
-        """The differences that rounding in the float network explains."""
-        return tuple(difference for difference in self.differences if difference.tie)
 
     def metadata(self) -> dict[str, Any]:
         """What a network file states about its accuracy."""
@@ -104,7 +101,7 @@ class Agreement:
             "class_agreement": self.class_agreement,
             "bits_compared": sum(self.bits.values()),
             "bit_disagreements": sum(self.disagreements.values()),
-            "float_ties": len(self.ties),
+            "float_ties": self.float_ties,
         }
 
 
@@ -152,6 +149,7 @@ def compare(
         class_agreement=float((label_float == label_integer).mean()),
         bits=found.bits,
         disagreements=found.disagreements,
+        float_ties=found.float_ties,
         score_disagreements=found.score_disagreements,
         differences=tuple(found.differences),
         saturations=model.saturations,
@@ -165,6 +163,7 @@ class _Findings:
         self.scales = scales
         self.bits = dict.fromkeys(scales, 0)
         self.disagreements = dict.fromkeys(scales, 0)
+        self.float_ties = 0
         self.differences: list[Difference] = []
         self.score_disagreements = 0
 
@@ -173,6 +172,8 @@ class _Findings:
         differ = (pre_activation >= 0) != (expected > 0)
         self.bits[edge] += differ.numel()
         self.disagreements[edge] += int(differ.sum())
+        limit = torch.from_numpy(TIE * self.scales[edge]).to(pre_activation.dtype)
+        self.float_ties += int((differ & (pre_activation.abs() < limit)).sum())
         for n, row, column, channel in torch.nonzero(differ)[
             : MOST - len(self.differences)
         ].tolist():

@@ -320,8 +320,8 @@ def test_the_arithmetic_is_chosen_by_its_bound():
     def chosen(n, weight, datatype):
         return product_dtype(np.full((1, n), weight, np.int64), datatype)
 
-    assert chosen(2**24 - 1, 1, Bipolar()) == torch.float32
-    assert chosen(2**24, 1, Bipolar()) == torch.float64
+    assert chosen(2**18 - 1, 64, Bipolar()) == torch.float32
+    assert chosen(2**18, 64, Bipolar()) == torch.float64
     assert chosen(2**15, -1, Int(9)) == torch.float32  # factors of 256
     assert chosen(1, 1, UInt(9)) == torch.float64  # 511 is not exact in bfloat16
     assert chosen(2**14, 127, Int(33)) == torch.float64

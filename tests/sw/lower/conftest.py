@@ -1,0 +1,54 @@
+"""Random networks whose batch norms, scale factors and biases are anything a training could leave."""
+
+import numpy as np
+import pytest
+import torch
+from rbonn.sw.train.layers import BinaryHead, BinaryLayer
+from torch import nn
+
+
+def randomise(module, seed, *, falling=True):
+    """Draws all parameters of `module` anew; without `falling` no batch norm turns the order round. Returns the module in eval mode."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(like, spread):
+        return torch.randn(like.shape, generator=generator) * spread
+
+    for layer in module.modules():
+        if isinstance(layer, BinaryLayer):
+            n_taps = layer.weight[0].numel()
+            layer.weight.data = normal(layer.weight, 1)
+            layer.scale.data = normal(layer.scale, 0.3) + 0.5
+            if isinstance(layer, BinaryHead):
+                layer.bias.data = normal(layer.bias, 2)
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.running_mean = normal(layer.running_mean, 0.3 * n_taps**0.5)
+            layer.running_var = normal(layer.running_var, 1).square() * n_taps
+            layer.weight.data = normal(layer.weight, 1)
+            layer.weight.data[torch.rand(layer.weight.shape, generator=generator) < 0.1] = 0
+            if not falling:
+                layer.weight.data.abs_()
+            layer.bias.data = normal(layer.bias, 0.5)
+    return module.eval()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Small tensors lose by a second thread, most of all where tests run side by side."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(name="randomise")
+def randomise_fixture():
+    return randomise
+
+
+@pytest.fixture
+def random_images():
+    def draw(n, shape, seed=0):
+        return np.random.default_rng(seed).integers(0, 256, (n, *shape), np.uint8)
+
+    return draw
