@@ -166,17 +166,17 @@ class MatrixVector(wiring.Component):
         n_words = config.row_groups * config.beats_per_row
         word, word_is_last = Signal(range(n_words)), Signal(init=n_words == 1)
         m.d.comb += [self.weights.address.eq(word), self.weights.enable.eq(take)]
-        inputs = Signal(config.simd)
+        inputs = Signal(config.simd, reset_less=True)
         with m.If(take):
             step_counter(m, beat, beat_is_last, config.beats_per_row)
             step_counter(m, word, word_is_last, n_words)
             m.d.sync += [beat_is_first.eq(beat_is_last), inputs.eq(self.i.payload)]
 
-        # First and last beat of a row travel beside the data.
+        # First and last beat of a row travel beside the data. Only the valid flags are reset.
         depth = 1 + config.popcount.latency_cycles
         valid = [Signal(name=f"valid{k}") for k in range(depth)]
-        is_first = [Signal(name=f"is_first{k}") for k in range(depth)]
-        is_last = [Signal(name=f"is_last{k}") for k in range(depth)]
+        is_first = [Signal(name=f"is_first{k}", reset_less=True) for k in range(depth)]
+        is_last = [Signal(name=f"is_last{k}", reset_less=True) for k in range(depth)]
         with m.If(enable):
             for flags, flag in (
                 (valid, self.i.valid),
@@ -195,7 +195,7 @@ class MatrixVector(wiring.Component):
 
             step = Cat(C(0, 1), popcount.o) if config.is_doubled else popcount.o
             preset = self.preset.word_select(pe, config.accumulator_bits)
-            accumulator = Signal(config.accumulator_bits, name=f"accumulator{pe}")
+            accumulator = Signal(config.accumulator_bits, name=f"accumulator{pe}", reset_less=True)
             with m.If(enable & valid[-1]):
                 m.d.sync += accumulator.eq(Mux(is_first[-1], preset, accumulator) + step)
 

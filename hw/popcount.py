@@ -70,7 +70,8 @@ class Popcount(wiring.Component):
         level = 0
         while True:
             registers = [
-                Signal(len(total), name=f"level{level}_{k}") for k, total in enumerate(sums)
+                Signal(len(total), name=f"level{level}_{k}", reset_less=True)
+                for k, total in enumerate(sums)
             ]
             with m.If(self.enable):
                 m.d.sync += [

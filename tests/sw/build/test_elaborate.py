@@ -1,0 +1,133 @@
+"""`rbonn.sw.build.elaborate`: whole accelerators against the golden model, in Amaranth's simulator."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rbonn.sw.build.elaborate import elaborate
+from rbonn.sw.errors import UnsupportedLayerError
+from rbonn.sw.network import Affine, Conv, Dense, Int, MaxPool, Network
+from rbonn.sw.network.golden import GoldenModel
+from rbonn.sw.plan.folding import Folding, divisors
+from rbonn.sw.plan.schedule import first_frame_latency
+
+from ...hw.stream_driver import Stalls, drive
+from ...random_networks import ConvShape, networks, random_images, random_network
+
+
+def packed(network: Network, images: np.ndarray) -> list[int]:
+    """The images as the bytes that enter the accelerator: bits in stream order, the first least significant."""
+    bits = images.reshape(len(images), -1) >= network.nodes[0].threshold
+    return np.packbits(bits, axis=1, bitorder="little").ravel().tolist()
+
+
+def expected(network: Network, images: np.ndarray) -> list[tuple[int, int, int]]:
+    """Score, running label and last of every transfer."""
+    scores = GoldenModel(network).run(images).scores.numpy()
+    return [
+        (int(score), int(row[: k + 1].argmax()), int(k == len(row) - 1))
+        for row in scores
+        for k, score in enumerate(row)
+    ]
+
+
+def run(network: Network, foldings: dict[str, Folding], images: np.ndarray, **options):
+    config = elaborate(network, foldings).config
+    result = drive(
+        config.component(),
+        packed(network, images),
+        n_outputs=len(images) * config.n_classes,
+        idle_limit=2000,
+        **options,
+    )
+    bits = config.score_bits
+    answers = []
+    for word in result.outputs:
+        score = word & ((1 << bits) - 1)
+        score -= (score >> (bits - 1)) << bits
+        label = word >> bits & ((1 << config.label_bits) - 1)
+        answers.append((score, label, word >> bits + config.label_bits))
+    return config, result, answers
+
+
+def matrices(network: Network) -> list[Conv | Dense]:
+    return [node for node in network.nodes if isinstance(node, Conv | Dense)]
+
+
+def unfolded(network: Network) -> dict[str, Folding]:
+    return {node.name: Folding(*node.matrix.shape) for node in matrices(network)}
+
+
+def serial(network: Network) -> dict[str, Folding]:
+    return {node.name: Folding(1, 1) for node in matrices(network)}
+
+
+CHAIN = random_network(
+    (6, 6, 2), [ConvShape(4, padding=1, pad_value=0, pool=2), ConvShape(6, padding=1)], [5]
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(networks(), st.data())
+def test_any_network_with_any_folding_equals_the_golden_model(
+    network: Network, data: st.DataObject
+) -> None:
+    foldings = {
+        node.name: Folding(
+            *(data.draw(st.sampled_from(divisors(length))) for length in node.matrix.shape),
+            data.draw(st.sampled_from(["block", "logic"])),
+            data.draw(st.sampled_from(["block", "logic"])),
+        )
+        for node in matrices(network)
+    }
+    images = random_images(network, 3)
+    stalls = Stalls(data.draw(st.integers(0, 999)))
+    assert run(network, foldings, images, stalls=stalls)[2] == expected(network, images)
+
+
+@pytest.mark.parametrize(
+    "fold", [unfolded, lambda n: {m.name: Folding(m.matrix.shape[0], 1) for m in matrices(n)}]
+)
+def test_interval_and_latency_are_those_of_the_plan(fold) -> None:
+    images = random_images(CHAIN, 5)
+    config, result, answers = run(CHAIN, fold(CHAIN), images)
+    assert answers == expected(CHAIN, images)
+    assert result.intervals(config.n_classes)[2:] == [config.interval_cycles] * 2
+    assert result.latency(config.n_classes - 1, 0) == first_frame_latency(config)
+
+
+@pytest.mark.parametrize("reset_after", [1, 4, 7])
+def test_a_reset_in_the_middle_of_an_image_leaves_nothing_behind(reset_after: int) -> None:
+    images = random_images(CHAIN, 2)
+    answers = run(CHAIN, unfolded(CHAIN), images, reset_after=reset_after)[2]
+    assert answers == expected(CHAIN, images)
+
+
+def test_every_edge_of_the_device_is_observed_once() -> None:
+    config = elaborate(CHAIN, unfolded(CHAIN)).config
+    edges = [CHAIN.device_input, *(node.name for node in CHAIN.device_nodes[:-1])]
+    assert [probe.edge for probe in config.probes] == edges
+
+
+def test_the_layers_that_cannot_be_built_are_named() -> None:
+    network = random_network((2, 2, 1), [], [3])
+    *others, affine, label = network.nodes
+    for node, message in [
+        (
+            Affine("scores", ("head",), np.full(3, 2), affine.offsets, 0, Int(8)),
+            r"Layer scores \(Affine\) multiplies; only an integer bias can be built",
+        ),
+        (MaxPool("scores", ("head",), 1), r"Layer head \(Dense\) is followed by neither"),
+    ]:
+        changed = replace(network, nodes=(*others, node, label))
+        with pytest.raises(UnsupportedLayerError, match=message):
+            elaborate(changed, unfolded(network))
+    with pytest.raises(UnsupportedLayerError, match=r"Layer scores \(Affine\) is the last node"):
+        elaborate(replace(network, nodes=(*others, affine)), unfolded(network))
+    raw = random_network((6, 6, 1), [ConvShape(4, padding=1)])
+    conv = replace(raw.nodes[1], inputs=("image",))
+    on_pixels = replace(raw, nodes=(conv, *raw.nodes[2:]), n_host_nodes=0)
+    with pytest.raises(UnsupportedLayerError, match="multiplies bipolar with uint8"):
+        elaborate(on_pixels, unfolded(raw))
