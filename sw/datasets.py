@@ -124,7 +124,7 @@ def load_samples(path: Path) -> Split:
     """
     hint = "Install the program again, or name a file with the arrays 'images' and 'labels'."
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             split = Split(file["images"], file["labels"])
     except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as error:
         raise DatasetError(f"{path}: not a readable sample file ({error})", hint) from error

@@ -126,9 +126,12 @@ def load_network_tensors(network: Network, tensors: dict[str, Tensor], path: Pat
         if name.startswith(_NETWORK)
     }
     hint = "The file was made by another program version or changed: train again."
-    for name in sorted(expected.keys() ^ found.keys()):
-        place = "is missing" if name in expected else "has no layer in the experiment's network"
-        raise CheckpointError(f"{path}: tensor {name!r} {place}", hint)
+    for name in sorted(found.keys() - expected.keys()):
+        raise CheckpointError(
+            f"{path}: tensor {name!r} has no layer in the experiment's network", hint
+        )
+    for name in sorted(expected.keys() - found.keys()):
+        raise CheckpointError(f"{path}: tensor {name!r} is missing", hint)
     for name, tensor in found.items():
         if tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
             raise CheckpointError(

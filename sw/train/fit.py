@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..datasets import load_dataset
@@ -40,7 +41,9 @@ def train(
     config = load_experiment(experiment)
     dataset = load_dataset(config.dataset, data)
     train_set, test_set = (
-        LabelledImages(torch.from_numpy(split.images.copy()), torch.from_numpy(split.labels).long())
+        LabelledImages(
+            torch.from_numpy(split.images.copy()), torch.from_numpy(split.labels.astype(np.int64))
+        )
         for split in (dataset.train, dataset.test)
     )
     training = Training(config, output, train_set)
