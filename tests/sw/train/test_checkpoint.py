@@ -75,13 +75,20 @@ def test_a_truncated_file_is_refused(path, n_bytes):
         ({"experiment": "{}"}, "damaged metadata"),
         ({"results": None}, "damaged metadata"),
         ({"experiment": experiment(5).to_json()}, "has no layer in the experiment's network"),
-        ({"experiment": experiment().to_json()}, "tensor 'layers.2.bias' is missing"),
         ({"experiment": experiment(5, 6).to_json()}, r"\(4,\), the experiment's .* \(6,\)"),
     ],
 )
 def test_a_file_of_another_format_or_network_is_refused(path, metadata, message):
     rewrite(path, **metadata)
     with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path)
+
+
+def test_a_file_without_one_of_the_tensors_is_refused(path):
+    tensors = network_tensors(new_network(experiment(5, 4)))
+    del tensors["network.layers.5.weight"]
+    save_checkpoint(path, CheckpointFile(experiment(5, 4), {"epoch": 1}, tensors))
+    with pytest.raises(CheckpointError, match="tensor 'layers.5.weight' is missing"):
         load_checkpoint(path)
 
 
