@@ -103,18 +103,22 @@ class ArgMax(wiring.Component):
         config = self.config
         label, is_last = Signal(config.label_bits), Signal(init=config.n_classes == 1)
         is_first = Signal(init=1)
-        largest = Signal(signed(config.score_bits))
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        largest = Signal(signed(config.score_bits), reset_less=True)
+        payload = Signal(config.output_layout, reset_less=True)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.payload.eq(payload),
+        ]
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(self.i.valid)
         with m.If(self.i.valid & self.i.ready):
             step_counter(m, label, is_last, config.n_classes)
             m.d.sync += [
                 is_first.eq(is_last),
-                self.o.payload.score.eq(self.i.payload),
-                self.o.payload.last.eq(is_last),
+                payload.score.eq(self.i.payload),
+                payload.last.eq(is_last),
             ]
             # Only a greater score replaces the largest one: the lowest class keeps a tie.
             with m.If(is_first | (self.i.payload > largest)):
-                m.d.sync += [largest.eq(self.i.payload), self.o.payload.label.eq(label)]
+                m.d.sync += [largest.eq(self.i.payload), payload.label.eq(label)]
         return m

@@ -120,21 +120,26 @@ class Fifo(wiring.Component):
         return m
 
     def _one_register(self, m: Module) -> None:
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        payload = Signal(self.config.width, reset_less=True)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.payload.eq(payload),
+        ]
         with m.If(self.i.ready):
-            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
+            m.d.sync += [self.o.valid.eq(self.i.valid), payload.eq(self.i.payload)]
 
     def _two_registers(self, m: Module) -> None:
         # The spare register catches the transfer that arrives in the cycle in which the output stalls; the producer
         # learns of the stall one cycle later, from a register. `i.ready` and a full spare are each other's inverse.
+        payload = Signal(self.config.width, reset_less=True)
         spare = Signal(self.config.width, reset_less=True)
         is_spare_free = Signal(init=1)
-        m.d.comb += self.i.ready.eq(is_spare_free)
+        m.d.comb += [self.i.ready.eq(is_spare_free), self.o.payload.eq(payload)]
         with m.If(is_spare_free):
             m.d.sync += spare.eq(self.i.payload)
         with m.If(self.o.ready | ~self.o.valid):
             m.d.sync += [
-                self.o.payload.eq(Mux(is_spare_free, self.i.payload, spare)),
+                payload.eq(Mux(is_spare_free, self.i.payload, spare)),
                 self.o.valid.eq(self.i.valid | ~is_spare_free),
                 is_spare_free.eq(1),
             ]
@@ -168,8 +173,9 @@ class Fifo(wiring.Component):
             self.o.payload.eq(read.data),
         ]
         for moved, index in ((put, write_index), (get, read_index)):
+            wraps = index == n_words - 1 if n_words & (n_words - 1) else 0
             with m.If(moved):
-                m.d.sync += index.eq(Mux(index == n_words - 1, 0, index + 1))
+                m.d.sync += index.eq(Mux(wraps, 0, index + 1))
         with m.If(put & ~get):
             m.d.sync += [
                 n_taken.eq(n_taken + 1),

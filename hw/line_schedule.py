@@ -43,6 +43,12 @@ class LineSchedule:
         return tuple(end - start for start, end in zip(self.held, after, strict=True))
 
     @property
+    def asked(self) -> tuple[int, ...]:
+        """For each output row, the further rows that the one after it needs; at the end of an image those of the next image."""
+        after = (*self.needed[1:], self.needed[0] + self.height)
+        return tuple(end - start for start, end in zip(self.needed, after, strict=True))
+
+    @property
     def fewest_held(self) -> int:
         """The lowest number of loaded minus freed rows: negative where rows are freed before they have come."""
         return min(

@@ -174,11 +174,13 @@ class MaxPool(wiring.Component):
 
         # The output register holds the newest maximum; one that is not finished is not offered.
         newest = Signal(config.input_width)
+        payload = Signal(config.output_width, reset_less=True)
+        m.d.comb += self.o.payload.eq(payload)
         partial = self._partial(m, is_kept, word, next_word, newest, x)
         is_first = (x == 0) & (y == 0)
         m.d.comb += newest.eq(Mux(is_first, self.i.payload, self._largest(self.i.payload, partial)))
         with m.If(is_kept):
-            m.d.sync += self.o.payload.eq(newest)
+            m.d.sync += payload.eq(newest)
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(is_kept & is_last_x & is_last_y & ~is_rest_row)
         return m

@@ -15,18 +15,18 @@ Storage is `memory_shape`, one memory with one write and one read port: block RA
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from amaranth import *
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
 from .comparison import is_at_least
 from .counter import step_counter
 from .line_schedule import LineSchedule, choose_rows
+from .walk import arrives, by_value, ring, walker
 
 
 @dataclass(frozen=True)
@@ -203,10 +203,29 @@ class SlidingWindow(wiring.Component):
             attrs={"ram_style": config.memory, "no_rw_check": 1},
         )
         row_is_loaded, row_is_read = Signal(), Signal()
-        row = _position(config.padding, config.height, self._last_row + 1)
+        row = walker(config.padding, config.height, self._last_row + 1)
         is_free, is_complete = self._count_rows(m, row, row_is_loaded, row_is_read)
         self._load(m, lines.write_port(), is_free, row_is_loaded)
-        self._read(m, lines.read_port(), row, is_complete, row_is_read)
+
+        # The memory's register and the output register move together, whenever the output is free or being taken.
+        read = lines.read_port()
+        move, is_read, is_padded = Signal(), Signal(), Signal()
+        payload = Signal(config.output_width, reset_less=True)
+        address, pads = self._walk(m, row, move & is_complete, row_is_read)
+        pad_word = sum(config.pad_code << k * config.element_bits for k in range(config.lanes))
+        m.d.comb += [
+            move.eq(~self.o.valid | self.o.ready),
+            read.en.eq(move),
+            read.addr.eq(address),
+            self.o.payload.eq(payload),
+        ]
+        with m.If(move):
+            m.d.sync += [
+                is_read.eq(is_complete),
+                is_padded.eq(pads),
+                self.o.valid.eq(is_read),
+                payload.eq(Mux(is_padded, pad_word, read.data)),
+            ]
         return m
 
     @property
@@ -228,23 +247,31 @@ class SlidingWindow(wiring.Component):
         """How many rows the buffer holds; answers whether one more may be loaded and whether `row`'s window is complete."""
         config = self.config
         schedule = config.schedule
-        # Rows that are freed before they are loaded (stride above kernel) make the number negative: it is kept from `lowest` up.
-        lowest = schedule.fewest_held
-        n_held = Signal(range(config.n_rows - lowest + 1), init=-lowest)
-        n_freed = Signal(range(max(schedule.freed) + 1))
+        # Two counters whose signs are the answers: rows that may be loaded, less one, and rows that are loaded beyond those needed.
+        n_free = Signal(range(-1, config.n_rows - schedule.fewest_held), init=config.n_rows - 1)
+        most_beyond = config.n_rows - min(schedule.window_rows)
+        n_beyond = Signal(
+            range(-max(*schedule.asked, schedule.needed[0]), most_beyond + 1),
+            init=-schedule.needed[0],
+        )
         is_free, is_complete = Signal(), Signal()
-        m.d.comb += is_free.eq(n_held != config.n_rows - lowest)
+        m.d.comb += [is_free.eq(~n_free[-1]), is_complete.eq(~n_beyond[-1])]
 
-        # While the first kernel row is at its turn, `row` tells which output row is; while the last one is, which rows go.
-        first = [row * config.stride - config.padding for row in range(config.out_height)]
-        for n_needed in _by_value(m, row, first, schedule.window_rows):
-            enough = range(n_needed - lowest, config.n_rows - lowest + 1)
-            with m.Switch(n_held), m.Case(*enough):
-                m.d.comb += is_complete.eq(1)
-        last = [row + config.kernel_height - 1 for row in first]
-        for n in _by_value(m, row, last, schedule.freed):
+        # While the last kernel row is at its turn, `row` tells which output row is.
+        last = [
+            k * config.stride + config.kernel_height - 1 - config.padding
+            for k in range(config.out_height)
+        ]
+        n_freed = Signal(range(max(schedule.freed) + 1))
+        n_asked = Signal(range(max(schedule.asked) + 1))
+        for n in by_value(m, row, last, schedule.freed):
             m.d.comb += n_freed.eq(n)
-        m.d.sync += n_held.eq(n_held + row_is_loaded - Mux(row_is_read, n_freed, 0))
+        for n in by_value(m, row, last, schedule.asked):
+            m.d.comb += n_asked.eq(n)
+        m.d.sync += [
+            n_free.eq(n_free - row_is_loaded + Mux(row_is_read, n_freed, 0)),
+            n_beyond.eq(n_beyond + row_is_loaded - Mux(row_is_read, n_asked, 0)),
+        ]
         return is_free, is_complete
 
     def _load(self, m: Module, write: WritePort, is_free: Signal, row_is_loaded: Signal) -> None:
@@ -262,36 +289,30 @@ class SlidingWindow(wiring.Component):
         with m.If(write.en):
             step_counter(m, word, is_last_word, config.row_words)
             with m.If(is_last_word):
-                m.d.sync += slot.eq(_ring(slot, 1, config.n_rows))
+                m.d.sync += slot.eq(ring(slot, 1, config.n_rows))
 
-    def _read(
-        self, m: Module, read: ReadPort, row: Signal, is_complete: Signal, row_is_read: Signal
-    ) -> None:
+    def _walk(
+        self, m: Module, row: Signal, advance: Value, row_is_read: Signal
+    ) -> tuple[Value, Value]:
+        """Address of the tap at hand, and whether it lies in the padding; goes on to the next with `advance`."""
         config = self.config
         kernel_height, stride, padding = config.kernel_height, config.stride, config.padding
         row_words, groups = config.row_words, config.groups
 
         # The address walks: along a kernel row, back and down to the next, on to the next window, down to the next output row.
         # Each is a constant step, and where a walk ends follows from the address itself, so no corner is remembered.
-        word = _position(padding * groups, row_words, self._last_word + 1)
+        word = walker(padding * groups, row_words, self._last_word + 1)
         slot = Signal(range(config.n_rows), init=-padding % config.n_rows)
         tap, kernel_row = Signal(range(config.kernel_row_words)), Signal(range(kernel_height))
         is_last_tap = Signal(init=config.kernel_row_words == 1)
         is_last_kernel_row = Signal(init=kernel_height == 1)
-        is_last_window, is_last_row, is_row_start = Signal(), Signal(), Signal(init=1)
-        move, is_valid, advance = Signal(), Signal(), Signal()
-        m.d.comb += [
-            is_last_window.eq(word == self._last_word % (1 << len(word))),
-            is_last_row.eq(row == self._last_row % (1 << len(row))),
-            move.eq(~self.o.valid | self.o.ready),
-            is_valid.eq(~is_row_start | is_complete),
-            advance.eq(move & is_valid),
-            row_is_read.eq(advance & is_last_tap & is_last_kernel_row & is_last_window),
-        ]
+        is_last_window, is_last_row = Signal(), Signal()
+        m.d.comb += row_is_read.eq(advance & is_last_tap & is_last_kernel_row & is_last_window)
         back = 1 - config.kernel_row_words
+        arrives(m, word, self._last_word, is_last_window, config.kernel_row_words, advance)
+        arrives(m, row, self._last_row, is_last_row, kernel_height, advance & is_last_tap)
         with m.If(advance):
             step_counter(m, tap, is_last_tap, config.kernel_row_words)
-            m.d.sync += is_row_start.eq(is_last_tap & is_last_kernel_row & is_last_window)
             with m.If(~is_last_tap):
                 m.d.sync += word.eq(word + 1)
             with m.Elif(~is_last_kernel_row):
@@ -305,58 +326,15 @@ class SlidingWindow(wiring.Component):
             down = 1 - kernel_height
             from_last_row = config.height - padding - self._last_row
             with m.If(~is_last_kernel_row):
-                m.d.sync += [row.eq(row + 1), slot.eq(_ring(slot, 1, config.n_rows))]
+                m.d.sync += [row.eq(row + 1), slot.eq(ring(slot, 1, config.n_rows))]
             with m.Elif(~is_last_window):
-                m.d.sync += [row.eq(row + down), slot.eq(_ring(slot, down, config.n_rows))]
+                m.d.sync += [row.eq(row + down), slot.eq(ring(slot, down, config.n_rows))]
             with m.Elif(~is_last_row):
                 m.d.sync += row.eq(row + (down + stride))
-                m.d.sync += slot.eq(_ring(slot, down + stride, config.n_rows))
+                m.d.sync += slot.eq(ring(slot, down + stride, config.n_rows))
             with m.Else():
                 m.d.sync += row.eq(row.init)
-                m.d.sync += slot.eq(_ring(slot, from_last_row, config.n_rows))
+                m.d.sync += slot.eq(ring(slot, from_last_row, config.n_rows))
 
-        # The memory's register and the output register move together, whenever the output is free or being taken.
-        is_read, is_padded = Signal(), Signal()
         pads = is_at_least(word, row_words) | is_at_least(row, config.height)
-        m.d.comb += [
-            read.en.eq(move),
-            read.addr.eq(Cat(word[: (config.row_pitch - 1).bit_length()], slot)),
-        ]
-        pad_word = sum(config.pad_code << k * config.element_bits for k in range(config.lanes))
-        with m.If(move):
-            m.d.sync += [
-                is_read.eq(is_valid),
-                is_padded.eq(pads if padding else 0),
-                self.o.valid.eq(is_read),
-                self.o.payload.eq(Mux(is_padded, pad_word, read.data)),
-            ]
-
-
-def _position(below: int, size: int, end: int) -> Signal:
-    """A position from -below to end - 1, starting at -below, kept modulo a power of two: exactly 0 .. size - 1 lie below `size`."""
-    bits = max(below + size - 1, end - 1, 1).bit_length()
-    return Signal(bits, init=-below % (1 << bits))
-
-
-def _ring(slot: Signal, step: int, n_slots: int) -> Value:
-    """(slot + step) modulo `n_slots`, as a table: for a few slots cheaper than an adder."""
-    if n_slots == 1:
-        return Const(0)
-    return Array(Const((k + step) % n_slots, len(slot)) for k in range(n_slots))[slot]
-
-
-def _by_value(
-    m: Module, position: Signal, positions: list[int], values: tuple[int, ...]
-) -> Iterator[int]:
-    """Each distinct value, under the condition that `position` (modulo its range) is one of those with that value.
-
-    The most frequent value comes last and without a condition of its own.
-    """
-    *rare, frequent = sorted(set(values), key=values.count)
-    with m.Switch(position):
-        for value in rare:
-            where = [at for at, here in zip(positions, values, strict=True) if here == value]
-            with m.Case(*(at % (1 << len(position)) for at in where)):
-                yield value
-        with m.Default():
-            yield frequent
+        return Cat(word[: (config.row_pitch - 1).bit_length()], slot), pads if padding else Const(0)

@@ -109,12 +109,16 @@ class Thermometer(wiring.Component):
         config = self.config
         # Two's complement with its sign bit inverted counts from the lowest value up.
         lowest = -(1 << config.input_bits - 1) if config.signed else 0
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        payload = Signal(config.output_width, reset_less=True)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.payload.eq(payload),
+        ]
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(self.i.valid)
             for lane in range(config.lanes):
                 element = self.i.payload.word_select(lane, config.input_bits)
                 code = (element ^ -lowest)[: config.input_bits]
                 bits = [is_at_least(code, threshold - lowest) for threshold in config.thresholds]
-                m.d.sync += self.o.payload.word_select(lane, config.levels).eq(Cat(*bits))
+                m.d.sync += payload.word_select(lane, config.levels).eq(Cat(*bits))
         return m

@@ -118,12 +118,16 @@ class Threshold(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             step_counter(m, group, is_last, config.groups)
 
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        payload = Signal(config.output_width, reset_less=True)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.payload.eq(payload),
+        ]
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(self.i.valid)
             for lane in range(config.lanes):
                 element = self.i.payload.word_select(lane, config.input_bits)
-                m.d.sync += self.o.payload[lane].eq(self._bit(element, lane, group))
+                m.d.sync += payload[lane].eq(self._bit(element, lane, group))
         return m
 
     def _bit(self, element: Value, lane: int, group: Signal) -> Value:

@@ -190,7 +190,8 @@ class _Widen(wiring.Component):
 
         # The first piece ends up least significant. A word that is taken leaves in the cycle in which the next one's first
         # piece arrives, so one register is enough.
-        word = self.o.payload
+        word = Signal(self.word_bits, reset_less=True)
+        m.d.comb += self.o.payload.eq(word)
         with m.If(shift):
             m.d.sync += word.eq(Cat(word[config.input_width :], self.i.payload))
 

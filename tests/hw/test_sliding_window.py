@@ -33,7 +33,7 @@ CONFIGS = [
     config(5, 5, 2, 2, (1, 1), 2, 0),  # more to load than to read
     config(7, 6, 2, 2, (1, 1), 3, 0),  # rows are skipped
     config(8, 7, 1, 1, (2, 2), 3, 0),  # stride above kernel, rest on both sides
-    config(6, 6, 2, 1, (5, 5), 1, 2),
+    config(4, 5, 2, 1, (5, 5), 1, 2),
     config(2, 2, 2, 2, (3, 3), 1, 1),  # the image is smaller than the kernel
     config(1, 1, 2, 1, (3, 3), 1, 1),  # one pixel
     config(1, 1, 1, 1, (1, 1), 1, 0),
@@ -85,7 +85,7 @@ def test_windows_come_in_order_at_the_documented_rate(config: SlidingWindowConfi
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_stalls_change_nothing(config: SlidingWindowConfig) -> None:
     for seed, names in enumerate((None, ("o",), ("i",))):
-        inputs, expected = frames(config, n_frames=3, seed=seed)
+        inputs, expected = frames(config, n_frames=2, seed=seed)
         run = drive(
             config.component(),
             inputs,
