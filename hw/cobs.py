@@ -26,8 +26,8 @@ class CobsDecoder(wiring.Component):
     Members
     -------
     i : In(stream.Signature(8)) - encoded bytes
-    o : Out(stream.Signature(StructLayout)) - decoded bytes: `byte`; after those of a frame one transfer with `end` high, whose `byte` has no
-        meaning and whose `damaged` says that the delimiter came inside a block
+    o : Out(stream.Signature(StructLayout)) - decoded bytes: `byte`; after those of a frame one transfer with `end` high, whose `byte` is 0
+        and whose `damaged` says that the delimiter came inside a block
     """
 
     def __init__(self) -> None:
@@ -54,15 +54,14 @@ class CobsDecoder(wiring.Component):
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += starting.eq(delimiter)
+            # Written so that the choice and the subtraction share a LUT4 with the carry.
+            counting = Signal()
+            m.d.comb += counting.eq(~code)
+            m.d.sync += left.eq(Mux(counting, left + counting.replicate(8), self.i.payload))
+            with m.If(code):
+                m.d.sync += no_zero.eq(self.i.payload == MAX_CODE)
             with m.If(delimiter):
                 m.d.sync += left.eq(1)
-            with m.Elif(code):
-                m.d.sync += [
-                    left.eq(self.i.payload),
-                    no_zero.eq(self.i.payload == MAX_CODE),
-                ]
-            with m.Else():
-                m.d.sync += left.eq(left - 1)
         return m
 
 
@@ -96,12 +95,11 @@ class CobsEncoder(wiring.Component):
         head = Signal(8)  # where the open block's code will stand; all before it may be read
         tail = Signal(8, init=1)  # where the next byte goes
         start = Signal(8)  # the next byte to read
-        code = Signal(8)
+        code = Signal(8, init=1)  # of the open block: its bytes and one
         ended = Signal(init=1)  # the last block of a frame is closed, its delimiter is not written
         close = Signal()
         room = Signal()
         m.d.comb += [
-            code.eq(tail - head),
             # The open block's code always has its place, so equal pointers mean a full ring.
             room.eq(tail != start),
             close.eq(
@@ -118,9 +116,13 @@ class CobsEncoder(wiring.Component):
             self.i.ready.eq(room & ~ended & (self.i.payload.end | (code != MAX_CODE))),
         ]
         with m.If(write.en):
-            m.d.sync += [tail.eq(tail + 1), ended.eq(~ended & self.i.payload.end)]
+            m.d.sync += [
+                tail.eq(tail + 1),
+                code.eq(code + 1),
+                ended.eq(~ended & self.i.payload.end),
+            ]
             with m.If(close):
-                m.d.sync += head.eq(tail)
+                m.d.sync += [head.eq(tail), code.eq(1)]
 
         # Reading: a byte may be fetched when the output is free or being emptied.
         fetch = Signal()

@@ -43,12 +43,13 @@ class Crc32(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.register = register = crc.Processor(CRC32_ISO_HDLC(data_width=1))
+        # Cleared by its flip-flops' reset, which takes no logic; its own `start` would.
+        register = crc.Processor(CRC32_ISO_HDLC(data_width=1))
+        m.submodules.register = ResetInserter(self.clear)(register)
         bit = Signal(3)
         m.d.comb += [
             self.first.eq(bit == 0),
             self.i.ready.eq(bit == 7),
-            register.start.eq(self.clear),
             register.valid.eq(self.i.valid & ~(self.first & self.hold)),
             # Fed with its own next bit (the output is inverted), the register gets a zero.
             register.data.eq(

@@ -9,17 +9,21 @@ from .crc import Crc32
 from .protocol import CRC_BYTES, HEADER_BYTES, VERSION, Command, ErrorCode
 
 
-class Kind(enum.Enum, shape=2):
-    """What the sender answers."""
+class Reply(enum.Enum, shape=3):
+    """What the sender answers: 1 to 5 are error codes."""
 
-    ERROR = 0
-    INFO = 1
-    INFER = 2
-    RESET = 3
+    RESET = 0
+    DAMAGED = ErrorCode.DAMAGED
+    BAD_VERSION = ErrorCode.BAD_VERSION
+    UNKNOWN_COMMAND = ErrorCode.UNKNOWN_COMMAND
+    BAD_LENGTH = ErrorCode.BAD_LENGTH
+    OVERRUN = ErrorCode.OVERRUN
+    INFER = 6
+    INFO = 7
 
 
-JOB = data.StructLayout({"sequence": 8, "kind": Kind, "code": 3, "image": 1})
-"""An answer to send: the request's sequence, what to answer, the error's code, and whether an image went into the core for it."""
+JOB = data.StructLayout({"sequence": 8, "reply": Reply, "image": 1})
+"""An answer to send: the request's sequence, what to answer, and whether an image went into the core for it."""
 
 
 class PacketReceiver(wiring.Component):
@@ -66,124 +70,88 @@ class PacketReceiver(wiring.Component):
         m.submodules.crc = crc = Crc32()
         byte = self.i.payload.byte
         sequence = Signal(8)
+        reply = Signal(Reply)  # the answer, as far as the frame is known
+        position = Signal(
+            3
+        )  # bytes of the header, then bytes after the payload; 5 means more than 4
+        damaged, overrun = Signal(), Signal()
 
-        # What the header says so far.
-        field = Signal(range(HEADER_BYTES))
-        version_good, length_good = Signal(), Signal()
-        info, infer, reset = Signal(), Signal(), Signal()
-        checked = Signal(range(CRC_BYTES + 2))  # bytes after the payload; 5 means more than 4
-
-        # The place in the image, kept through damaged frames.
+        # The place in the image; damaged frames do not disturb it.
         image_byte = Signal(range(self.image_bytes))
         image_is_last = Signal(init=self.image_bytes == 1)
 
         # Each byte goes through the CRC; in the payload the core takes it in its first cycle there.
         reading, in_payload, filling = Signal(), Signal(), Signal()
         taken, ended = Signal(), Signal()
+        end = self.i.payload.end
         m.d.comb += [
+            # The delimiter, a zero, is offered to the core until the image is complete.
+            filling.eq(in_payload & self.loading & self.i.valid & end),
             crc.i.payload.eq(byte),
-            crc.i.valid.eq(reading & self.i.valid & ~self.i.payload.end),
+            crc.i.valid.eq(reading & self.i.valid & ~end),
             crc.hold.eq(in_payload & ~self.o.ready),
             taken.eq(crc.i.valid & crc.i.ready),
-            ended.eq(reading & self.i.valid & self.i.payload.end),
+            ended.eq(reading & self.i.valid & end & ~filling),
             self.i.ready.eq(taken | ended),
-            self.o.payload.eq(Mux(filling, 0, byte)),
+            self.o.payload.eq(byte),
             self.o.valid.eq(filling | (in_payload & crc.i.valid & crc.first)),
         ]
+        image_byte_done = Signal()
+        m.d.comb += image_byte_done.eq(in_payload & (taken | (filling & self.o.ready)))
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.loading.eq(1)
-        with m.If(Mux(filling, self.o.ready, in_payload & taken)):
+        with m.If(image_byte_done):
             step_counter(m, image_byte, image_is_last, self.image_bytes)
-
-        # The verdict on a complete frame.
-        damaged, overrun, good = Signal(), Signal(), Signal()
-        code = Signal(ErrorCode)
-        with m.If(~crc.match | damaged):
-            m.d.comb += code.eq(Mux(overrun, ErrorCode.OVERRUN, ErrorCode.DAMAGED))
-        with m.Elif(~version_good):
-            m.d.comb += code.eq(ErrorCode.BAD_VERSION)
-        with m.Elif(~(info | infer | reset)):
-            m.d.comb += code.eq(ErrorCode.UNKNOWN_COMMAND)
-        with m.Elif(~length_good | (checked != CRC_BYTES)):
-            m.d.comb += code.eq(ErrorCode.BAD_LENGTH)
-        with m.Else():
-            m.d.comb += good.eq(1)
         m.d.comb += [
             self.o_job.payload.sequence.eq(sequence),
-            self.o_job.payload.kind.eq(
-                Mux(
-                    good,
-                    Mux(info, Kind.INFO, Mux(infer, Kind.INFER, Kind.RESET)),
-                    Kind.ERROR,
-                )
-            ),
-            self.o_job.payload.code.eq(code),
+            self.o_job.payload.reply.eq(reply),
             self.o_job.payload.image.eq(self.loading),
         ]
 
+        good = Signal()
+        m.d.comb += good.eq((reply == Reply.RESET) | (reply == Reply.INFER) | (reply == Reply.INFO))
         with m.FSM():
             with m.State("HEADER"):
                 m.d.comb += reading.eq(1)
                 with m.If(taken):
-                    m.d.sync += field.eq(field + 1)
-                    # INFO and RESET have no payload.
-                    expected = Signal(16)
-                    m.d.comb += expected.eq(Mux(infer, self.image_bytes, 0))
-                    with m.Switch(field):
-                        with m.Case(0):
-                            m.d.sync += version_good.eq(byte == VERSION)
-                        with m.Case(1):
-                            m.d.sync += sequence.eq(byte)
-                        with m.Case(2):
-                            m.d.sync += [
-                                info.eq(byte == Command.INFO),
-                                infer.eq(byte == Command.INFER),
-                                reset.eq(byte == Command.RESET),
-                            ]
-                        with m.Case(3):
-                            m.d.sync += length_good.eq(byte == expected[:8])
-                        with m.Default():
-                            m.d.sync += length_good.eq(length_good & (byte == expected[8:]))
-                            m.next = "DISPATCH"
+                    m.d.sync += position.eq(position + 1)
+                    self._check_header(m, position, byte, reply, good, sequence)
+                    with m.If(position == HEADER_BYTES - 1):
+                        m.next = "DISPATCH"
                 with m.If(ended):
+                    m.d.sync += reply.eq(Reply.BAD_LENGTH)
                     m.next = "JUDGE"
             with m.State("DISPATCH"):
-                with m.If(version_good & infer & length_good):
+                m.d.sync += position.eq(0)
+                m.next = "CHECK"
+                with m.If(reply == Reply.INFER):
                     m.next = "PAYLOAD"
-                with m.Else():
-                    m.next = "CHECK"
             with m.State("PAYLOAD"):
-                m.d.comb += [reading.eq(1), in_payload.eq(~self.i.payload.end)]
-                with m.If(taken & image_is_last):
+                m.d.comb += [reading.eq(1), in_payload.eq(1)]
+                with m.If(image_byte_done & image_is_last):
                     m.next = "CHECK"
                 with m.If(ended):
                     m.next = "JUDGE"
-                    with m.If(self.loading):
-                        m.next = "FILL"
             with m.State("CHECK"):
                 m.d.comb += reading.eq(1)
-                with m.If(taken & (checked != CRC_BYTES + 1)):
-                    m.d.sync += checked.eq(checked + 1)
+                with m.If(taken & (position != CRC_BYTES + 1)):
+                    m.d.sync += position.eq(position + 1)
                 with m.If(ended):
                     m.next = "JUDGE"
-            with m.State("FILL"):
-                m.d.comb += filling.eq(1)
-                with m.If(self.o.ready & image_is_last):
-                    m.next = "JUDGE"
             with m.State("JUDGE"):
-                m.d.comb += self.restart.eq(good & reset)
+                with m.If(~crc.match | damaged):
+                    m.d.sync += reply.eq(Mux(overrun, Reply.OVERRUN, Reply.DAMAGED))
+                    m.d.sync += overrun.eq(0)
+                with m.Elif(good & (position != CRC_BYTES)):
+                    m.d.sync += reply.eq(Reply.BAD_LENGTH)
+                with m.Elif(reply == Reply.RESET):
+                    m.d.comb += self.restart.eq(1)
                 m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += [self.o_job.valid.eq(1), crc.clear.eq(1)]
+                m.d.sync += position.eq(0)
                 with m.If(self.o_job.ready):
-                    m.d.sync += [
-                        field.eq(0),
-                        checked.eq(0),
-                        Cat(version_good, info, infer, reset, length_good).eq(0),
-                        self.loading.eq(0),
-                    ]
-                    with m.If(code == ErrorCode.OVERRUN):
-                        m.d.sync += overrun.eq(0)
+                    m.d.sync += self.loading.eq(0)
                     m.next = "HEADER"
 
         with m.If(ended):
@@ -191,3 +159,29 @@ class PacketReceiver(wiring.Component):
         with m.If(self.lost):
             m.d.sync += overrun.eq(1)
         return m
+
+    def _check_header(
+        self, m: Module, position: Signal, byte: Value, reply: Signal, good: Value, sequence: Signal
+    ) -> None:
+        """Adds to `m`, under its current conditions, what a header byte at `position` says."""
+        # INFO and RESET have no payload.
+        expected, wrong = Signal(8), Signal()
+        m.d.comb += wrong.eq(byte != expected)
+        with m.Switch(position):
+            with m.Case(0):
+                m.d.comb += expected.eq(VERSION)
+                m.d.sync += reply.eq(Mux(wrong, Reply.BAD_VERSION, Reply.RESET))
+            with m.Case(1):
+                m.d.sync += sequence.eq(byte)
+            with m.Case(2), m.If(good), m.Switch(byte):
+                for command in (Command.INFO, Command.INFER, Command.RESET):
+                    with m.Case(command):
+                        m.d.sync += reply.eq(Reply[command.name])
+                with m.Default():
+                    m.d.sync += reply.eq(Reply.UNKNOWN_COMMAND)
+            for place in (3, 4):
+                with m.Case(place):
+                    length = self.image_bytes >> 8 * (place - 3) & 0xFF
+                    m.d.comb += expected.eq(Mux(reply == Reply.INFER, length, 0))
+                    with m.If(good & wrong):
+                        m.d.sync += reply.eq(Reply.BAD_LENGTH)

@@ -12,7 +12,9 @@ ANSWER = 0x80
 ERROR = 0xFF
 """Command of an answer that carries an error code."""
 HASH_BYTES = 8
-INFER_TAIL_BYTES = 6
+ERROR_BYTES = 4
+"""Payload of an error: its code."""
+INFER_TAIL_BYTES = 8
 """Label and cycles, after the scores of an INFER answer."""
 
 
@@ -132,6 +134,7 @@ class Info:
                 len(name),
             )
             + name
+            + bytes(-(_INFO.size + len(name)) % 4)
         )
 
     @classmethod
@@ -142,17 +145,22 @@ class Info:
         ------
         ValueError - wrong length, another protocol version, or a value out of range
         """
-        if len(payload) < _INFO.size or len(payload) != _INFO.size + payload[_INFO.size - 1]:
+        if len(payload) < _INFO.size or len(payload) % 4:
             raise ValueError(
-                f"Info payload must be {_INFO.size} bytes and a name, not {len(payload)} bytes"
+                f"Info payload must be whole words, at least {_INFO.size} bytes, not {len(payload)} bytes"
             )
         fields = _INFO.unpack_from(payload)
         version, design, weights, kind, bits, height, width, channels = fields[:8]
-        n_classes, score_bits, image_bytes, clock_hz, interval_cycles, _ = fields[8:]
+        n_classes, score_bits, image_bytes, clock_hz, interval_cycles, name_bytes = fields[8:]
         if version != VERSION:
             raise ValueError(f"Protocol version must be {VERSION}, not {version}")
+        name = payload[_INFO.size : _INFO.size + name_bytes]
+        if len(payload) - _INFO.size - name_bytes not in range(4):
+            raise ValueError(
+                f"Info name must be {name_bytes} bytes, not {len(payload) - _INFO.size}"
+            )
         info = cls(
-            name=payload[_INFO.size :].decode(),
+            name=name.decode(),
             design_hash=design,
             weights_hash=weights,
             element_kind=ElementKind(kind),

@@ -23,13 +23,13 @@ class TopConfig:
     info : Info - what the board says about itself; `clock_hz`, `image_bytes`, `n_classes` and `score_bits` hold for the hardware too
     baud : int - bits per second of the serial line
     receive_buffer_bytes : int - a power of two, at least 2: bytes that may wait while the core is busy; 512 fill one iCE40 block RAM
-    info_memory : str - "block" or "logic": where the INFO answer is stored
+    program_memory : str - "block" or "logic": where the answers' bytes are stored; block RAM saves some 100 LUT4
     """
 
     info: Info
     baud: int
     receive_buffer_bytes: int = 512
-    info_memory: str = "block"
+    program_memory: str = "block"
 
     def __post_init__(self) -> None:
         size = self.receive_buffer_bytes
@@ -37,8 +37,10 @@ class TopConfig:
             raise ValueError(
                 f"Receive buffer bytes must be a power of two of at least 2, not {size!r}"
             )
-        if self.info_memory not in ("block", "logic"):
-            raise ValueError(f"INFO memory must be 'block' or 'logic', not {self.info_memory!r}")
+        if self.program_memory not in ("block", "logic"):
+            raise ValueError(
+                f"Program memory must be 'block' or 'logic', not {self.program_memory!r}"
+            )
         _ = self.uart
 
     @property
@@ -104,7 +106,7 @@ class Top(wiring.Component):
         ]
 
         # Out: scores and jobs, frames, bytes, line.
-        sender = PacketSender(config.info, self.score, info_memory=config.info_memory)
+        sender = PacketSender(config.info, self.score, program_memory=config.program_memory)
         encoder = CobsEncoder()
         uart_transmitter = UartTransmitter(config.uart)
         m.submodules.core = reset_by(restart, self.core)

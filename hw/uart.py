@@ -91,11 +91,13 @@ class UartReceiver(wiring.Component):
         line = Signal(init=1)
         m.submodules.synchroniser = FFSynchronizer(self.rx, line, init=1)
 
-        # Cycles until the next sample.
-        timer = Signal(range(divisor), init=(divisor - 1) // 2)
-        sample = Signal()
-        m.d.comb += sample.eq(timer == 0)
-        m.d.sync += timer.eq(Mux(sample, divisor - 1, timer - 1))
+        # Cycles in the bit; a bit is sampled in its middle.
+        cycle = Signal(range(divisor))
+        sample, wait = Signal(), Signal()
+        m.d.comb += sample.eq(cycle == (divisor - 1) // 2)
+        m.d.sync += cycle.eq(cycle + 1)
+        with m.If(wait | (cycle == divisor - 1)):
+            m.d.sync += cycle.eq(0)
 
         # Bits enter at the top. The one above the first bit reaches the bottom when all eight are there.
         bits = Signal(9)
@@ -104,12 +106,12 @@ class UartReceiver(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                with m.If(line):
-                    m.d.sync += timer.eq((divisor - 1) // 2)
-                with m.Elif(sample):
+                m.d.comb += wait.eq(line)
+                with m.If(sample & ~line):
                     m.d.sync += bits.eq(1 << 8)
                     m.next = "BITS"
             with m.State("BITS"), m.If(sample):
+                m.d.sync += bits.eq(Cat(bits[1:], line))
                 with m.If(full):
                     m.d.comb += [
                         self.o.valid.eq(line),
@@ -117,10 +119,8 @@ class UartReceiver(wiring.Component):
                         self.line_break.eq(~line & (self.o.payload == 0)),
                     ]
                     m.next = "WAIT"
-                with m.Else():
-                    m.d.sync += bits.eq(Cat(bits[1:], line))
             with m.State("WAIT"):
-                m.d.sync += timer.eq((divisor - 1) // 2)
+                m.d.comb += wait.eq(1)
                 with m.If(line):
                     m.next = "IDLE"
         return m
@@ -145,10 +145,12 @@ class UartTransmitter(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         divisor = self.config.divisor
-        timer = Signal(range(divisor))
+        cycle = Signal(range(divisor))
         tick = Signal()
-        m.d.comb += tick.eq(timer == 0)
-        m.d.sync += timer.eq(Mux(tick, divisor - 1, timer - 1))
+        m.d.comb += tick.eq(cycle == divisor - 1)
+        m.d.sync += cycle.eq(cycle + 1)
+        with m.If(tick):
+            m.d.sync += cycle.eq(0)
 
         # Stop bit, data, start bit; zeros follow, so that only the stop bit is left in its own bit time and while idle.
         bits = Signal(10, init=1)

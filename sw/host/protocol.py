@@ -44,7 +44,7 @@ __all__ = [
 DELIMITER = b"\0"
 _HEADER = struct.Struct("<BBBH")
 _CRC = struct.Struct("<I")
-_TAIL = struct.Struct("<HI")
+_TAIL = struct.Struct("<II")
 
 
 class FrameError(ValueError):

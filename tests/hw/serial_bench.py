@@ -198,4 +198,4 @@ def is_answer(frame: Frame, sequence: int, image: bytes) -> bool:
 
 
 def error(sequence: int, code: ErrorCode) -> Frame:
-    return Frame(sequence, ERROR, bytes([code]))
+    return Frame(sequence, ERROR, code.to_bytes(4, "little"))
