@@ -130,12 +130,17 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a network from an experiment file."""
-    from .train import run_experiment
+    from .train import find_experiment, train
 
     terminal = Terminal(as_json, quiet)
-    result = run_experiment(experiment, output, data, resume=resume, quiet=quiet)
-    terminal.json(asdict(result))
-    terminal.result(f"{result}")
+    path = find_experiment(experiment)
+    result = train(path, output or Path("runs") / path.stem, data, resume=resume, quiet=quiet)
+    terminal.json({"schema": 1, **asdict(result), "checkpoint": str(result.checkpoint)})
+    terminal.result(
+        f"best epoch {result.best_epoch}: {100 * result.held_out_accuracy:.2f} % of the held-out images, "
+        f"{100 * result.test_accuracy:.2f} % of {result.test_images} test images right, {result.seconds / 60:.1f} minutes"
+    )
+    terminal.wrote(result.checkpoint)
 
 
 @app.command()
@@ -143,21 +148,40 @@ def lower(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint written by 'rbonn train'.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The network file to write.")],
     module: Annotated[
-        str | None, typer.Option(help="Your own module, as package.module:Class.")
+        str | None, typer.Option(help="Your own module, as package.file:Class or file.py:Class.")
     ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set to compare on [default: the checkpoint's].")
+    ] = None,
+    command: Annotated[
+        str, typer.Option(help="How the network was trained, stored in the network file.")
+    ] = "",
     data: DataFolder = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Turn a trained checkpoint into an integer network, and compare the two on the whole test set."""
-    from .lower import lower_file
+    from .lower.export import export
+    from .report.tables import agreement_lines
 
     terminal = Terminal(as_json, quiet)
     with terminal.progress("lower") as bar:
-        agreement = lower_file(checkpoint, output, module=module, data=data, progress=bar.steps)
+        agreement = export(
+            checkpoint,
+            output,
+            module=module,
+            dataset=dataset,
+            data=data,
+            command=command,
+            progress=bar.steps,
+        )
     terminal.wrote(output)
-    terminal.json(agreement.description())
-    terminal.result(str(agreement))
+    terminal.json(
+        {"schema": 1, "network": str(output), **(agreement.metadata() if agreement else {})}
+    )
+    lines = agreement_lines(agreement) if agreement else ["no data set given: nothing was compared"]
+    for line in lines:
+        terminal.result(line)
 
 
 @app.command()
@@ -221,7 +245,6 @@ def simulate(
     images_from: Annotated[
         Path | None, typer.Option(help="Images from a .npy file instead of the shipped samples.")
     ] = None,
-    level: Annotated[str, typer.Option(help="What is simulated: rtl.")] = "rtl",
     seed: Annotated[int, typer.Option(help="Seed of the random stalls.")] = 1,
     simulator: Annotated[
         str | None, typer.Option(help="verilator or icarus [default: the first that is installed].")
@@ -237,6 +260,7 @@ def simulate(
     from ..sim import Stalls
     from ..sim.accelerator import simulate_accelerator
     from .project import Project
+    from .report.tables import simulation_lines
 
     terminal = Terminal(as_json, quiet)
     project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
@@ -251,7 +275,7 @@ def simulate(
             progress=bar.steps,
         )
     terminal.json({"schema": 1, **asdict(result)})
-    for line in result.lines():
+    for line in simulation_lines(result, project.summary.initiation_interval_cycles):
         terminal.result(line)
     if result.mismatches:
         raise typer.Exit(1)
@@ -347,9 +371,11 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Everything once, without a board: golden model, plan, Verilog, simulation, bitstream, one answer."""
+    from ..sim.accelerator import simulate_accelerator
     from .demo import run_demo
 
-    run_demo(network, board, output, Terminal(quiet=quiet))
+    if not run_demo(network, board, output, Terminal(quiet=quiet), simulate_accelerator):
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,22 @@ def find_network(name_or_path: str) -> Network:
         f"No network {name_or_path!r}{nearest(name_or_path, model_names())}",
         f"Shipped networks: {', '.join(model_names())}. Or give the path of a network file.",
     )
+
+
+def model_summary(name: str) -> dict[str, Any]:
+    """What `rbonn models` says of a shipped network: name, dataset, accuracy_float, accuracy_integer, test_images, weight_bits, ..."""
+    network = find_network(name)
+    stated = network.metadata
+    return {
+        "name": network.name,
+        "dataset": stated["dataset"],
+        "accuracy_float": stated["accuracy_float"],
+        "accuracy_integer": stated["accuracy_integer"],
+        "test_images": stated["test_images"],
+        "weight_bits": network.weight_bits,
+        "binary_macs": network.binary_macs,
+        "command": stated["command"],
+    }
 
 
 def samples_of(network: Network) -> Split:

@@ -58,7 +58,7 @@ def _memory(form: str, width: int, depth: int, family: str, *, writable: bool) -
     if writable:  # flip-flops, a write decoder and a read multiplexer
         return Resources(lut4=width * depth // 2 + depth, ff=width * (depth + 1))
     # A table of constants: one LUT holds 16 words of a bit, and what is above is a multiplexer.
-    per_bit = 0.5 if depth <= 4 else 0.8 if depth <= 16 else depth / 16 * 1.2
+    per_bit = 0.5 if depth <= 4 else 0.8 if depth <= 16 else depth / 16 * 0.8
     return Resources(lut4=round(width * per_bit) if depth > 1 else 0, ff=width)
 
 
@@ -78,14 +78,14 @@ def _(config: MatrixVectorLayerConfig, family: str) -> Resources:
     unit, weights, presets = config.unit, config.weights, config.presets
     memories = _memory(weights.memory, weights.width, weights.depth, family, writable=False)
     memories += _memory(presets.memory, presets.width, len(presets.table), family, writable=False)
-    per_element = 2.35 * unit.simd + 2 * unit.accumulator_bits
+    per_element = 2.15 * unit.simd + 1.75 * unit.accumulator_bits
     control = _counter(weights.depth) + _counter(unit.beats_per_row) + 8
     classes = presets.n_row_classes + presets.n_column_classes
     if classes > 2:
         control += (
             _counter(len(presets.row_classes)) + _counter(len(presets.column_classes)) + 4 * classes
         )
-    registers = unit.pe * (2 * unit.simd + unit.accumulator_bits) + unit.simd + 2 * control
+    registers = unit.pe * (2 * unit.simd + unit.accumulator_bits) + unit.simd + control
     return memories + Resources(round(unit.pe * per_element + control), registers)
 
 
@@ -99,21 +99,22 @@ def _(config: ReplayConfig, family: str) -> Resources:
 @stage_cost.register
 def _(config: SlidingWindowConfig, family: str) -> Resources:
     depth, width = config.memory_shape
-    control = 100 + width
-    return _memory(config.memory, width, depth, family, writable=True) + Resources(control, control)
+    control = Resources(90, 35 + width)
+    return _memory(config.memory, width, depth, family, writable=True) + control
 
 
 @stage_cost.register
 def _(config: MaxPoolConfig, family: str) -> Resources:
     depth, width = config.memory_shape
-    control = 35 + 2 * width
-    return _memory(config.memory, width, depth, family, writable=True) + Resources(control, control)
+    control = Resources(35 + 2 * width, 18 + width)
+    return _memory(config.memory, width, depth, family, writable=True) + control
 
 
 @stage_cost.register
 def _(config: WidthConverterConfig, family: str) -> Resources:
-    registers = config.input_width + config.output_width
-    return Resources(registers + 6, registers + 6)
+    word = config.word_lanes * config.element_bits
+    narrows = config.chunks_per_word > 1  # a shift register that is also loaded
+    return Resources(8 + (word if narrows else 0), config.storage_bits + 5)
 
 
 @stage_cost.register

@@ -24,6 +24,19 @@ class Simulated(Protocol):
     simulator: str
 
 
+class Agreed(Protocol):
+    """What is read of the comparison of a float network with its integer network."""
+
+    images: int
+    accuracy_float: float
+    accuracy_integer: float
+    class_agreement: float
+    bits: dict[str, int]
+    disagreements: dict[str, int]
+    float_ties: int
+    saturations: dict[str, int]
+
+
 def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
     """A row per layer, and what follows for the whole."""
     terminal.table(
@@ -82,9 +95,23 @@ def simulation_lines(result: Simulated, planned_interval: int | None = None) -> 
     planned = f" (planned {planned_interval})" if planned_interval is not None else ""
     speed = result.cycles_simulated / result.wall_seconds
     return [
-        (f"{result.images} of {result.images} images, every output bit equal; "
-        f"{result.elements_compared} values compared on {result.boundaries_checked} edges of the graph"),
+        (
+            f"{result.images} of {result.images} images, every output bit equal; "
+            f"{result.elements_compared} values compared on {result.boundaries_checked} edges of the graph"
+        ),
         f"{result.initiation_interval_cycles} cycles per frame{planned}, first answer after {result.latency_cycles} cycles",
         f"{result.cycles_simulated} cycles simulated in {result.wall_seconds:.1f} s "
         f"({speed:,.0f} per second, {result.simulator})".replace(",", " "),
+    ]
+
+
+def agreement_lines(agreement: Agreed) -> list[str]:
+    """What a comparison of float and integer network found, in words."""
+    disagreements = sum(agreement.disagreements.values())
+    saturations = sum(agreement.saturations.values())
+    return [
+        f"{agreement.images} test images: float {100 * agreement.accuracy_float:.2f} %, integer "
+        f"{100 * agreement.accuracy_integer:.2f} % right, same class on {100 * agreement.class_agreement:.2f} %",
+        f"{disagreements} of {sum(agreement.bits.values())} binary activations differ "
+        f"({agreement.float_ties} float ties), {saturations} saturations",
     ]
