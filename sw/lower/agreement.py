@@ -20,7 +20,7 @@ from ..network import INPUT, Network
 from ..network.golden import GoldenModel
 from ..train.layers import BinaryConv2d
 from .fold_thresholds import fold_thresholds
-from .lowering import pool_names
+from .lowering import lower, pool_names
 from .stages import Chain, Stage, group_stages
 from .trace import Layer, run_chain, trace
 
@@ -123,7 +123,15 @@ def compare(
     labels : (n,) right classes
     dtype : torch.float32 or torch.float64 - in which the float network is run
     progress : called with the number of images done after each batch
+
+    Raises
+    ------
+    ValueError - no images, another number of labels, or a network that was not lowered from such a module
     """
+    if len(images) != len(labels) or not len(images):
+        raise ValueError(f"Labels must be one per image, not {len(labels)} for {len(images)}")
+    if _shapes(lower(module, network.name, network.input_type)) != _shapes(network):
+        raise ValueError(f"Network must be one lowered from the module, not {network.name!r}")
     layers = trace(module, network.input_type)
     scales = _scales(group_stages(layers), network)
     chain = group_stages(tuple(Layer(x.name, copy.deepcopy(x.module).to(dtype)) for x in layers))
@@ -171,7 +179,10 @@ class _Findings:
         """Both (n, height, width, channels), `expected` +1 and -1."""
         differ = (pre_activation >= 0) != (expected > 0)
         self.bits[edge] += differ.numel()
-        self.disagreements[edge] += int(differ.sum())
+        n_differ = int(torch.count_nonzero(differ))
+        if not n_differ:
+            return
+        self.disagreements[edge] += n_differ
         limit = torch.from_numpy(TIE * self.scales[edge]).to(pre_activation.dtype)
         self.float_ties += int((differ & (pre_activation.abs() < limit)).sum())
         for n, row, column, channel in torch.nonzero(differ)[
@@ -199,12 +210,12 @@ def _pre_activations(
             pools = () if edge == "binarise" else chain.input_pools
             yield edge, _channel_last(run_chain((chain.binarise, *pools), pixels))
     for stage in chain.stages:
-        x = _stage_input(stage, edges[edge], dtype)
+        scaled = stage.product.module(_stage_input(stage, edges[edge], dtype))
         norms = tuple(step for step in stage.between if not isinstance(step.module, nn.MaxPool2d))
         bits = f"{stage.name}_bits"
         for edge in _binary_edges(bits, stage.name, stage.pools):
             steps = norms if edge == bits else (*stage.between, *stage.after)
-            yield edge, _channel_last(run_chain((stage.product, *steps), x))
+            yield edge, _channel_last(run_chain(steps, scaled))
 
 
 def _score_disagreements(head: Stage, edges: dict[str, Tensor], dtype: torch.dtype) -> int:
@@ -227,6 +238,10 @@ def _scales(chain: Chain, network: Network) -> dict[str, np.ndarray]:
         for edge in _binary_edges(f"{stage.name}_bits", stage.name, stage.pools):
             scales[edge] = scale
     return scales
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:
+    return {name: edge.shape for name, edge in network.edges.items()}
 
 
 def _binary_edges(bits: str, stage_name: str, pools: tuple[Layer, ...]) -> tuple[str, ...]:

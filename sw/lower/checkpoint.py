@@ -113,7 +113,8 @@ def _pixels(shape: Shape) -> EdgeType:
             f"image shape {shape!r} is not (height, width, channels)",
             "Give three positive numbers of pixels and channels.",
         )
-    return EdgeType(UInt(8), tuple(shape))
+    height, width, channels = shape
+    return EdgeType(UInt(8), (height, width, channels))
 
 
 def _find(module: str) -> Callable[[], Any]:

@@ -31,7 +31,7 @@ from .nodes import (
     Threshold,
 )
 
-BATCH_ELEMENTS = 1 << 21
+BATCH_ELEMENTS = 1 << 20
 """Elements of the largest edge of a batch: small enough for the processor's caches, large enough to keep two cores busy."""
 
 Step = Callable[..., Tensor]

@@ -156,3 +156,15 @@ def test_a_float_tie_is_listed_with_its_place_and_called_a_tie():
         assert abs(tie.pre_activation) < 1e-5 * tie.scale
         assert (tie.edge, tie.row, tie.column) == ("dense1_bits", 0, 0)
     assert compare(module, network, images, np.zeros(40), dtype=torch.float64).exact
+
+
+def test_a_network_of_another_module_is_refused(network_pair, randomise, random_images):
+    other = randomise(nn.Sequential(InputBinarise(), nn.Flatten(), BinaryHead(64, 5)), 0)
+    with pytest.raises(ValueError, match="Network must be one lowered from the module, not 'pair'"):
+        compare(other, network_pair[1], random_images(3, IMAGE.shape), np.zeros(3))
+
+
+@pytest.mark.parametrize(("n_images", "n_labels"), [(3, 2), (0, 0)])
+def test_images_without_labels_are_refused(network_pair, random_images, n_images, n_labels):
+    with pytest.raises(ValueError, match="Labels must be one per image"):
+        compare(*network_pair, random_images(n_images, IMAGE.shape), np.zeros(n_labels))
