@@ -181,8 +181,9 @@ class MaxPool(wiring.Component):
         m.d.comb += newest.eq(Mux(is_first, self.i.payload, self._largest(self.i.payload, partial)))
         with m.If(is_kept):
             m.d.sync += payload.eq(newest)
+        # In the columns and rows that fill no square, x and y wait at the next square's first: nothing is offered there.
         with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(is_kept & is_last_x & is_last_y & ~is_rest_row)
+            m.d.sync += self.o.valid.eq(self.i.valid & is_last_x & is_last_y)
         return m
 
     def _rest_columns(
@@ -227,8 +228,9 @@ class MaxPool(wiring.Component):
         depth, width = config.memory_shape
         if not depth:
             return self.o.payload
-        # Read one input ahead. The word written in the same cycle is another one, except within a square whose pixels
-        # are single words, and those come from the output register; so what a collision reads is never used.
+        # Read one input ahead; while the input waits, the same word again. The word written in the same cycle is another one,
+        # except within a square whose pixels are single words, and those come from the output register: so what a
+        # collision reads is never used.
         m.submodules.partials = partials = Memory(
             shape=unsigned(width),
             depth=depth,
@@ -240,7 +242,6 @@ class MaxPool(wiring.Component):
             write.en.eq(is_kept),
             write.addr.eq(word),
             write.data.eq(newest),
-            read.en.eq(is_kept),
             read.addr.eq(next_word),
         ]
         return Mux(x == 0, read.data, self.o.payload) if config.groups == 1 else read.data

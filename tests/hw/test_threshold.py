@@ -19,6 +19,7 @@ CONFIGS = [
         (3, (-4, 3, 4, -5, 0, -1), 2, 8, True),
         (4, (3, 3, 9, 9), 2, 6),
         (2, (1, 2, 3), 1, 5),
+        (3, (12, 2, -3, 5), 1, 20),  # out of range, in a table
         (1, (1, 0), 1, 5),
         (1, (0, -1), 2, 5, True),
         (11, (-1024, 1023, 1024, 5), 2, 5, True),
@@ -27,13 +28,15 @@ CONFIGS = [
 
 
 def frames(config: ThresholdConfig, n_frames: int, seed: int = 0) -> tuple[list[int], list[int]]:
-    """Input transfers, values close to the thresholds, and the output transfers they must give."""
+    """Input transfers, half of the values close to the thresholds, and the output transfers they must give."""
     rng = np.random.default_rng(seed)
     lowest = -(1 << config.input_bits - 1) if config.signed else 0
     highest = lowest + (1 << config.input_bits) - 1
     thresholds = np.array(config.thresholds)
-    near = thresholds + rng.integers(-2, 3, (n_frames * config.pixels, config.channels))
-    values = np.clip(near, lowest, highest)
+    shape = (n_frames * config.pixels, config.channels)
+    near = np.clip(thresholds + rng.integers(-2, 3, shape), lowest, highest)
+    anywhere = rng.integers(lowest, highest + 1, shape)
+    values = np.where(rng.random(shape) < 0.5, near, anywhere)
     codes = values & ((1 << config.input_bits) - 1)
     return (
         _pack(codes, config.input_bits, config),
