@@ -1,7 +1,7 @@
 """The training loop: Adam on latent weights, RBONN's bilinear term, the best epoch chosen on held-out images, exact resume.
 
 The order of the images and their augmentation are pure functions of (seed, epoch, index), and the state after each epoch is written
-whole, so a training that was stopped gives the same bits as one that was not.
+whole, so a training that was stopped gives the same bits as one that was not (with the same PyTorch and number of threads).
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ class Training:
         self.held_out = train_set.part(shuffled[: config.held_out])
         self.images = train_set.part(shuffled[config.held_out :])
         torch.manual_seed(config.seed)
-        self.network = new_network(experiment).to(memory_format=torch.channels_last)
+        self.network = new_network(experiment)
+        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - not in PyTorch's stubs
         self.binary_layers = [m for m in self.network.modules() if isinstance(m, BinaryLayer)]
         self.optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate)
         self.steps_per_epoch = len(self.images.labels) // config.batch
