@@ -110,8 +110,12 @@ def agreement_lines(agreement: Agreed) -> list[str]:
     disagreements = sum(agreement.disagreements.values())
     saturations = sum(agreement.saturations.values())
     return [
-        f"{agreement.images} test images: float {100 * agreement.accuracy_float:.2f} %, integer "
-        f"{100 * agreement.accuracy_integer:.2f} % right, same class on {100 * agreement.class_agreement:.2f} %",
-        f"{disagreements} of {sum(agreement.bits.values())} binary activations differ "
-        f"({agreement.float_ties} float ties), {saturations} saturations",
+        (
+            f"{agreement.images} test images: float {100 * agreement.accuracy_float:.2f} %, integer "
+            f"{100 * agreement.accuracy_integer:.2f} % right, same class on {100 * agreement.class_agreement:.2f} %"
+        ),
+        (
+            f"{disagreements} of {sum(agreement.bits.values())} binary activations differ "
+            f"({agreement.float_ties} float ties), {saturations} saturations"
+        ),
     ]

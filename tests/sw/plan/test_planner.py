@@ -1,0 +1,175 @@
+"""`rbonn.sw.plan`: foldings, the planner, plan files, and what follows from a plan."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from rbonn.boards import ICEBREAKER, ULX3S_25F
+from rbonn.boards.board import Capacity
+from rbonn.sw.build.elaborate import elaborate
+from rbonn.sw.errors import DoesNotFitError, PlanError
+from rbonn.sw.network import Conv, Dense, Network
+from rbonn.sw.plan.costs import LINK, block_rams, stage_cost
+from rbonn.sw.plan.folding import Folding, divisors, foldings, window_lanes
+from rbonn.sw.plan.plan import load_plan, save_plan
+from rbonn.sw.plan.planner import LUT4_SHARE, make_plan, total_cost
+from rbonn.sw.plan.summary import summarise
+
+from ...random_networks import ConvShape, networks, random_network
+
+NETWORK = random_network(
+    (12, 12, 1),
+    [ConvShape(8, padding=1, pool=2), ConvShape(16, padding=1, pad_value=0, pool=2)],
+    n_classes=10,
+)
+
+
+def test_divisors_rise_and_divide() -> None:
+    assert divisors(12) == [1, 2, 3, 4, 6, 12]
+
+
+def test_foldings_divide_the_matrix_and_fit_the_channels() -> None:
+    conv = NETWORK.nodes[4]
+    assert isinstance(conv, Conv)
+    mh, mw = conv.matrix.shape
+    assert (mh, mw) == (16, 72)
+    options = list(foldings(conv))
+    assert len(options) == len(set(options))
+    for pe, simd in options:
+        assert mh % pe == 0
+        assert mw % simd == 0
+        assert 8 % simd == 0 or simd % 8 == 0
+    assert {simd for _, simd in options} == {1, 2, 4, 8, 24, 72}
+    assert [window_lanes(conv, simd) for simd in (2, 8, 24, 9)] == [2, 8, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "family", "count"),
+    [
+        (16, 256, "ice40", 1),
+        (17, 256, "ice40", 2),
+        (16, 257, "ice40", 2),
+        (8, 512, "ice40", 1),
+        (2, 2048, "ice40", 1),
+        (128, 144, "ice40", 8),
+        (36, 512, "ecp5", 1),
+        (37, 512, "ecp5", 2),
+        (18, 1024, "ecp5", 1),
+    ],
+)
+def test_block_rams_are_counted_in_the_best_shape(
+    width: int, depth: int, family: str, count: int
+) -> None:
+    assert block_rams(width, depth, family) == count
+
+
+def test_the_plan_fits_the_board_by_its_own_estimate_and_a_larger_board_is_no_slower() -> None:
+    plan = make_plan(NETWORK, ICEBREAKER)
+    total = total_cost(NETWORK, plan.foldings, ICEBREAKER)
+    assert total.lut4 <= ICEBREAKER.capacity.lut4 * LUT4_SHARE
+    assert total.block_rams <= ICEBREAKER.capacity.block_rams
+    on_larger = make_plan(NETWORK, ULX3S_25F)
+    interval = summarise(NETWORK, plan, ICEBREAKER).initiation_interval_cycles
+    assert summarise(NETWORK, on_larger, ULX3S_25F).initiation_interval_cycles <= interval
+
+
+def test_a_frame_rate_is_reached_with_less_than_the_fastest_plan_takes() -> None:
+    fastest = make_plan(NETWORK, ICEBREAKER)
+    plan = make_plan(NETWORK, ICEBREAKER, frames_per_second=500)
+    summary = summarise(NETWORK, plan, ICEBREAKER)
+    assert summary.frames_per_second >= 500
+    assert summary.totals.lut4 < total_cost(NETWORK, fastest.foldings, ICEBREAKER).lut4
+
+
+def test_a_frame_rate_out_of_reach_names_the_best() -> None:
+    with pytest.raises(PlanError, match=r"reaches at most [0-9]+ frames per second at 24 MHz"):
+        make_plan(NETWORK, ICEBREAKER, frames_per_second=1e7)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "message"),
+    [
+        (
+            Capacity(lut4=700, block_rams=30, block_ram_bits=4096),
+            "LUT4: about [0-9]+ needed, 560 usable of 700",
+        ),
+        (
+            Capacity(lut4=5280, block_rams=4, block_ram_bits=4096),
+            "block RAMs: [0-9]+ needed, 4 available",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(capacity: Capacity, message: str) -> None:
+    with pytest.raises(DoesNotFitError, match=message):
+        make_plan(NETWORK, replace(ICEBREAKER, capacity=capacity))
+
+
+def test_the_summary_adds_up() -> None:
+    plan = make_plan(NETWORK, ICEBREAKER)
+    summary = summarise(NETWORK, plan, ICEBREAKER)
+    config = elaborate(NETWORK, plan.foldings).config
+    assert summary.initiation_interval_cycles == max(
+        layer.cycles_per_frame for layer in summary.layers
+    )
+    assert summary.frames_per_second == plan.clock_hz / summary.initiation_interval_cycles
+    assert sum(layer.lut4 for layer in summary.layers) == summary.totals.lut4
+    assert sum(layer.block_rams for layer in summary.layers) == summary.totals.block_rams
+    assert summary.totals == sum(
+        (stage_cost(stage.config, "ice40") for stage in config.stages), start=LINK
+    )
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(networks())
+def test_every_small_network_can_be_planned(network: Network) -> None:
+    plan = make_plan(network, ULX3S_25F)
+    plan.check(network, ULX3S_25F)
+    assert set(plan.foldings) == {
+        node.name for node in network.nodes if isinstance(node, Conv | Dense)
+    }
+
+
+def test_a_plan_survives_its_file(tmp_path) -> None:
+    plan = make_plan(NETWORK, ICEBREAKER)
+    save_plan(plan, tmp_path / "plan.json")
+    assert load_plan(tmp_path / "plan.json") == plan
+    assert json.loads((tmp_path / "plan.json").read_text())["kind"] == "dataflow"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.update(schema=2), "not a plan: schema"),
+        (lambda p: p.update(speed=3), "not a plan: speed"),
+        (lambda p: p["foldings"]["conv1"].update(pe="two"), "not a plan: foldings.conv1.pe"),
+        (lambda p: p.pop("board"), "not a plan: board"),
+    ],
+)
+def test_a_damaged_plan_file_is_refused(tmp_path, change, message: str) -> None:
+    path = tmp_path / "plan.json"
+    save_plan(make_plan(NETWORK, ICEBREAKER), path)
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(PlanError, match=message):
+        load_plan(path)
+
+
+def test_a_plan_for_something_else_is_refused() -> None:
+    plan = make_plan(NETWORK, ICEBREAKER)
+    other = replace(NETWORK, nodes=(replace(NETWORK.nodes[0], threshold=7), *NETWORK.nodes[1:]))
+    with pytest.raises(PlanError, match=r"The plan is for network random [0-9a-f]{12}, not"):
+        plan.check(other, ICEBREAKER)
+    with pytest.raises(PlanError, match="The plan is for board icebreaker, not ulx3s-25f"):
+        plan.check(NETWORK, ULX3S_25F)
+    folding = plan.foldings | {"conv1": Folding(3, 9)}
+    with pytest.raises(PlanError, match="Layer conv1: PE must divide 8, not 3"):
+        replace(plan, foldings=folding).check(NETWORK, ICEBREAKER)
+
+
+def test_dense_layers_are_folded_by_any_divisor() -> None:
+    weights = np.ones((4, 6), np.int8)
+    node = Dense("dense", ("x",), weights, NETWORK.nodes[1].weight_type)
+    assert set(foldings(node)) == {(pe, simd) for pe in (1, 2, 4) for simd in (1, 2, 3, 6)}

@@ -1,0 +1,167 @@
+"""The command line: what it prints, what it writes, and how it fails."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rbonn.sw.cli import main
+from rbonn.sw.network import save_network
+
+from ..random_networks import ConvShape, random_network
+
+NETWORK = random_network((6, 6, 1), [ConvShape(4, padding=1, pool=2)], n_classes=3)
+
+
+@pytest.fixture
+def rbonn(monkeypatch, capsys, tmp_path):
+    """Runs the program in an empty folder; gives exit status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rbonn", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as exit_:
+            status = exit_.code if isinstance(exit_.code, int) else 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def network_file(tmp_path) -> Path:
+    path = tmp_path / "network.safetensors"
+    save_network(NETWORK, path)
+    return path
+
+
+def fails(result: tuple[int, str, str], *parts: str) -> None:
+    """Exit status 1, nothing on stdout, one line that says what and one that says what to do, with `parts` in them."""
+    status, out, err = result
+    assert status == 1, err
+    assert out == ""
+    lines = err.strip().splitlines()
+    assert len(lines) == 2, err
+    assert lines[0].startswith("error: ")
+    assert lines[1].startswith("  ")
+    for part in parts:
+        assert part in err
+
+
+def test_plan_as_json_has_the_documented_fields(rbonn, network_file) -> None:
+    status, out, _ = rbonn("plan", network_file, "--board", "icebreaker", "--json")
+    assert status == 0
+    plan = json.loads(out)
+    assert set(plan) == {
+        "schema", "network", "board", "clock_hz", "layers", "initiation_interval_cycles", "latency_cycles",
+        "frames_per_second", "totals",
+    }  # fmt: skip
+    assert set(plan["layers"][0]) == {
+        "name", "kind", "mh", "mw", "pe", "simd", "cycles_per_frame", "lut4", "block_rams",
+    }  # fmt: skip
+    assert set(plan["totals"]) == {"lut4", "ff", "block_rams", "dsp"}
+
+
+def test_boards_as_json_has_the_documented_fields(rbonn) -> None:
+    status, out, _ = rbonn("boards", "--json")
+    assert status == 0
+    boards = {board["name"]: board for board in json.loads(out)}
+    assert set(boards["icebreaker"]) == {
+        "name", "family", "device", "lut4", "block_rams", "clock_hz", "link",
+    }  # fmt: skip
+    assert boards["icebreaker"]["lut4"] == 5280
+    assert boards["ulx3s-85f"]["family"] == "ecp5"
+
+
+def test_a_plan_file_can_be_written_and_used(rbonn, network_file, tmp_path) -> None:
+    assert rbonn("plan", network_file, "-b", "icebreaker", "--fps", 100, "-o", "p.json")[0] == 0
+    assert (
+        rbonn(
+            "generate", network_file, "-b", "icebreaker", "--core", "--plan", "p.json", "-o", "out"
+        )[0]
+        == 0
+    )
+    assert "module core(" in (tmp_path / "out" / "core.v").read_text()
+    fails(
+        rbonn("generate", network_file, "-b", "ulx3s-25f", "--plan", "p.json", "-o", "other"),
+        "The plan is for board icebreaker, not ulx3s-25f",
+    )
+    assert not (tmp_path / "other").exists()
+
+
+def test_generate_writes_the_same_verilog_twice(rbonn, network_file, tmp_path) -> None:
+    for folder in "ab":
+        assert rbonn("generate", network_file, "-b", "icebreaker", "-o", folder)[0] == 0
+    texts = [(tmp_path / folder / "top.v").read_text() for folder in "ab"]
+    assert texts[0] == texts[1]
+    assert str(Path.cwd()) not in texts[0]
+
+
+def test_an_unknown_board_names_the_nearest(rbonn, network_file) -> None:
+    fails(rbonn("plan", network_file, "--board", "icebraker"), "icebraker", "icebreaker")
+
+
+def test_an_unknown_network_lists_the_known(rbonn) -> None:
+    fails(
+        rbonn("plan", "mnist_cn_1w1a", "--board", "icebreaker"), "mnist_cn_1w1a", "mnist_cnn_1w1a"
+    )
+
+
+def test_a_missing_network_file_is_named(rbonn) -> None:
+    fails(rbonn("plan", "no/such.safetensors", "--board", "icebreaker"), "no/such.safetensors")
+
+
+def test_a_truncated_network_file_is_refused(rbonn, network_file) -> None:
+    network_file.write_bytes(network_file.read_bytes()[:-5])
+    fails(rbonn("plan", network_file, "--board", "icebreaker"), str(network_file))
+
+
+def test_a_network_that_does_not_fit_says_what_is_missing(rbonn, tmp_path) -> None:
+    save_network(random_network((28, 28, 1), [], [1024]), tmp_path / "large.safetensors")
+    fails(
+        rbonn("plan", tmp_path / "large.safetensors", "--board", "icebreaker"),
+        "does not fit icebreaker: block RAMs:",
+        "30 available",
+    )
+
+
+def test_a_frame_rate_out_of_reach_names_the_best(rbonn, network_file) -> None:
+    fails(rbonn("plan", network_file, "-b", "icebreaker", "--fps", 1e9), "reaches at most")
+
+
+def test_a_clock_that_the_board_cannot_have_is_refused(rbonn, network_file) -> None:
+    fails(rbonn("plan", network_file, "-b", "icebreaker", "--clock", 5000), "5e+09")
+
+
+def test_images_of_another_shape_are_refused(rbonn, network_file, tmp_path) -> None:
+    np.save(tmp_path / "images.npy", np.zeros((2, 5, 5, 1), np.uint8))
+    fails(
+        rbonn("simulate", network_file, "-b", "icebreaker", "-n", 2, "--images-from", "images.npy"),
+        "images.npy: uint8 (2, 5, 5, 1)",
+        "(n, 6, 6, 1)",
+    )
+    assert not (tmp_path / "build").exists()
+
+
+def test_pickled_images_are_refused(rbonn, network_file, tmp_path) -> None:
+    np.save(tmp_path / "images.npy", np.array([{}], dtype=object), allow_pickle=True)
+    fails(
+        rbonn("simulate", network_file, "-b", "icebreaker", "--images-from", "images.npy"),
+        "images.npy",
+    )
+
+
+def test_wrong_usage_exits_with_2(rbonn, network_file) -> None:
+    assert rbonn("plan", network_file, "--bord", "icebreaker")[0] == 2
+    assert rbonn("plan", network_file)[0] == 2
+    assert rbonn("fly")[0] == 2
+
+
+def test_a_checkpoint_that_is_none_is_refused(rbonn, network_file, tmp_path) -> None:
+    fails(rbonn("lower", network_file, "-o", "x.safetensors", "-q"), str(network_file))
+    fails(rbonn("lower", tmp_path / "none", "-o", "x.safetensors", "-q"), "none")
+    assert not (tmp_path / "x.safetensors").exists()
