@@ -60,10 +60,11 @@ def simulate_accelerator(
     if verilog is None:
         verilog = component_verilog(config.component(), CORE)
     label = network.device_nodes[-1]
+    entry = network.edges[network.device_input]
     return simulate(
         verilog,
         CORE,
-        np.stack([pack(image, network) for image in golden[network.device_input]]),
+        np.stack([pack(image, entry) for image in golden[network.device_input]]),
         _output_spec(config, label.name),
         [_probe(network, elaboration, probe) for probe in config.probes],
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...boards.board import Board
+from ...hw.width_converter import WidthConverterConfig
 from ..build.elaborate import absorbed_by, elaborate, layer_stages
 from ..errors import DoesNotFitError, PlanError
 from ..network import Conv, Dense, Network
@@ -99,7 +100,11 @@ def _options(network: Network, node: Conv | Dense, board: Board) -> list[_Option
                 continue
             presets = "logic" if node.matrix.shape[0] // pe <= 32 else "block"
             folding = Folding(pe, simd, weights, presets)
-            stages = [config for _, config in layer_stages(network, node, consumer, folding).stages]
+            layer = layer_stages(network, node, consumer, folding)
+            stages = [config for _, config in layer.stages]
+            if layer.unit.output == "sums" and pe > 1:  # scores leave one by one
+                bits = layer.unit.element_bits
+                stages.append(WidthConverterConfig(bits, pe, 1, layer.unit.mh))
             cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
             options.append(_Option(folding, max(c.interval_cycles for c in stages), cost))
     return _pareto(options, board)

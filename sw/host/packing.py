@@ -1,0 +1,70 @@
+"""Images as the bytes that enter an accelerator, after what the host computes itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputFileError, UnsupportedLayerError
+from ..network import Binarise, EdgeType, Network
+from ..network.datatypes import to_codes
+
+
+def device_values(image: np.ndarray, network: Network) -> np.ndarray:
+    """What of a raw image enters the accelerator: the values after the network's host nodes.
+
+    Parameters
+    ----------
+    image : integers (height, width, channels) - raw, as the network's input type has them
+
+    Returns
+    -------
+    int64 (height, width, channels) - values of the edge `network.device_input`
+
+    Raises
+    ------
+    InputFileError - another shape, or values outside the input type
+    UnsupportedLayerError - a host node that the host cannot compute
+    """
+    expected = network.input_type
+    if image.shape != expected.shape:
+        raise InputFileError(
+            f"The image is {' x '.join(map(str, image.shape))}, {network.name} takes {' x '.join(map(str, expected.shape))}",
+            "Give height x width x channels as the network takes them.",
+        )
+    values = image.astype(np.int64)
+    if values.min() < expected.datatype.minimum or values.max() > expected.datatype.maximum:
+        raise InputFileError(
+            f"Pixels are {values.min()} to {values.max()}, {network.name} takes {expected.datatype}",
+            f"Scale them to {expected.datatype.minimum} to {expected.datatype.maximum}.",
+        )
+    for node in network.host_nodes:
+        if not isinstance(node, Binarise):
+            raise UnsupportedLayerError(
+                f"Layer {node.name} ({node.kind}) is the host's work, which can only be Binarise",
+                "Lower the network again.",
+            )
+        values = np.where(values >= node.threshold, 1, -1)
+    return values
+
+
+def pack(values: np.ndarray, edge: EdgeType) -> np.ndarray:
+    """Values of an edge as bytes: elements in the order row, column, channel, each in its bits, the first element in the least
+    significant bits, the last byte filled up with zeros.
+
+    Parameters
+    ----------
+    values : integers (height, width, channels)
+
+    Returns
+    -------
+    uint8 (bytes,)
+
+    Raises
+    ------
+    ValueError - values of another shape or outside the edge's type
+    """
+    if values.shape != edge.shape:
+        raise ValueError(f"Values must be of shape {edge.shape}, not {values.shape}")
+    codes = to_codes(values, edge.datatype).ravel()
+    bits = (codes[:, None] >> np.arange(edge.datatype.bits)) & 1  # (elements, bits)
+    return np.packbits(bits.astype(np.uint8), bitorder="little")
