@@ -41,7 +41,7 @@ def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
     """A row per layer, and what follows for the whole."""
     terminal.table(
         f"{summary.network} on {summary.board}",
-        ["layer", "kind", "matrix", "PE", "SIMD", "cycles", "LUT4 (est.)", "block RAMs"],
+        ["layer", "kind", "matrix", "PE", "SIMD", "cycles", "LUT4", "RAMs"],
         (
             [
                 layer.name,
@@ -62,7 +62,7 @@ def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
         f"at {summary.clock_hz / 1e6:g} MHz; first answer after {summary.latency_cycles} cycles"
     )
     terminal.result(
-        f"about {totals.lut4} LUT4, {totals.ff} flip-flops, {totals.block_rams} block RAMs"
+        f"estimated before synthesis: {totals.lut4} LUT4, {totals.ff} flip-flops, {totals.block_rams} block RAMs"
     )
 
 

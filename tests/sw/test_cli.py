@@ -134,7 +134,7 @@ def test_a_frame_rate_out_of_reach_names_the_best(rbonn, network_file) -> None:
 
 
 def test_a_clock_that_the_board_cannot_have_is_refused(rbonn, network_file) -> None:
-    fails(rbonn("plan", network_file, "-b", "icebreaker", "--clock", 5000), "5e+09")
+    fails(rbonn("plan", network_file, "-b", "icebreaker", "--clock", 5000), "not 5000 MHz")
 
 
 def test_images_of_another_shape_are_refused(rbonn, network_file, tmp_path) -> None:
