@@ -103,7 +103,10 @@ class ArgMax(wiring.Component):
         config = self.config
         label, is_last = Signal(config.label_bits), Signal(init=config.n_classes == 1)
         is_first = Signal(init=1)
-        largest = Signal(signed(config.score_bits), reset_less=True)
+        # score > largest exactly where score + ~largest = score - largest - 1 is not negative: kept inverted, it costs no gate.
+        inverted_largest = Signal(signed(config.score_bits), reset_less=True)
+        difference = Signal(signed(config.score_bits + 1))
+        m.d.comb += difference.eq(self.i.payload + inverted_largest)
         payload = Signal(config.output_layout, reset_less=True)
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
@@ -119,6 +122,6 @@ class ArgMax(wiring.Component):
                 payload.last.eq(is_last),
             ]
             # Only a greater score replaces the largest one: the lowest class keeps a tie.
-            with m.If(is_first | (self.i.payload > largest)):
-                m.d.sync += [largest.eq(self.i.payload), payload.label.eq(label)]
+            with m.If(is_first | ~difference[-1]):
+                m.d.sync += [inverted_largest.eq(~self.i.payload), payload.label.eq(label)]
         return m
