@@ -71,8 +71,8 @@ class Top(wiring.Component):
             raise ValueError(
                 f"Core score must be signed({config.info.score_bits}) as INFO says, not {score['score'].shape!r}"
             )
-        if Shape.cast(score["label"].shape).width > 16:
-            raise ValueError(f"Core label must be at most 16 bits, not {score['label'].shape!r}")
+        if Shape.cast(score["label"].shape).width > 32:
+            raise ValueError(f"Core label must be at most 32 bits, not {score['label'].shape!r}")
         self.config = config
         self.core = core
         self.score = score

@@ -64,7 +64,8 @@ class UartReceiver(wiring.Component):
     bit that is high again in its middle is ignored. A low stop bit is a framing error: the byte is dropped, and the
     receiver waits for a high line before it looks for the next start bit.
 
-    Latency is 9.5 bit times and 3 cycles from the start bit's edge to `o.valid`. Senders up to 4 % too fast are followed.
+    Latency is 9.5 bit times and 3 cycles from the start bit's edge to `o.valid`. Senders up to 2 % faster or slower are
+    followed, at divisors from 24 on up to 4 %.
 
     Members
     -------
@@ -118,7 +119,10 @@ class UartReceiver(wiring.Component):
                         self.framing_error.eq(~line),
                         self.line_break.eq(~line & (self.o.payload == 0)),
                     ]
+                    m.d.comb += wait.eq(1)
                     m.next = "WAIT"
+                    with m.If(line):
+                        m.next = "IDLE"
             with m.State("WAIT"):
                 m.d.comb += wait.eq(1)
                 with m.If(line):

@@ -1,6 +1,7 @@
 """Drives a whole top level, with a small core, through the bits of its line; the bytes are the host library's."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal, signed
@@ -37,12 +38,12 @@ INFO = Info(
 class FakeCore(wiring.Component):
     """Scores that depend on every byte and its place: ``x = (3 * x + byte) mod 2 ** 11``, then x, x + 341, x + 682.
 
-    Waits `pause` cycles before each input and before each score, so a slow core can be had. Counts what it takes.
+    Waits `pause` cycles before each input and before each score, so a slow core can be had.
     """
 
     def __init__(self, pause: int = 0) -> None:
         self.pause = pause
-        self.taken_bytes = Signal(32)
+        self.taken_bytes = Signal(16, reset_less=True)
         score = data.StructLayout({"score": signed(SCORE_BITS), "label": 2, "last": 1})
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(score))})
 
@@ -95,94 +96,109 @@ def scores_of(image: bytes) -> list[int]:
     return [value - 2**SCORE_BITS if value >= 2 ** (SCORE_BITS - 1) else value for value in wrapped]
 
 
-class Bench:
-    """A top level with a fake core, and the two ends of its line as Python bytes."""
+PERIOD = 1e-6
+BIT = DIVISOR * PERIOD
 
-    def __init__(self, pause: int = 0, receive_buffer_bytes: int = 64) -> None:
+
+class Bench:
+    """A top level with a fake core, and the two ends of its line as Python bytes.
+
+    `core_bytes` counts bytes that have entered the core. `handshakes`, if watched, lists ("byte", cycle) and ("last", cycle): a byte
+    entered, the core offers its last score.
+    """
+
+    def __init__(
+        self, pause: int = 0, receive_buffer_bytes: int = 64, *, watched: bool = False
+    ) -> None:
         self.core = FakeCore(pause)
         config = TopConfig(INFO, INFO.clock_hz // DIVISOR, receive_buffer_bytes)
         self.top = Top(config, self.core)
         self.simulator = Simulator(self.top)
-        self.simulator.add_clock(1e-6)
+        self.simulator.add_clock(PERIOD)
+        self.watched = watched
         self.reader = FrameReader()
         self.frames: list[Frame] = []
-        self.answered_at: list[int] = []
-        self.line_bytes = b""
+        self.core_bytes = 0
         self.handshakes: list[tuple[str, int]] = []
+
+    def image_cycles(self) -> list[tuple[int, int]]:
+        """For each image the cycles in which its first byte entered and in which its last score was first offered."""
+        firsts = [cycle for event, cycle in self.handshakes if event == "byte"][::IMAGE_BYTES]
+        offers = [cycle for event, cycle in self.handshakes if event == "last"]
+        return [(first, next(cycle for cycle in offers if cycle > first)) for first in firsts]
 
     def run(self, pieces: Iterable[bytes | int | str], idle_bytes: int = 60) -> list[Frame]:
         """Sends the pieces (bytes, a number of idle bit times, "break", or "answer": wait for one) and returns what came back.
 
         Stops when nothing has come for `idle_bytes` byte times after the last piece.
         """
-        state = {"cycle": 0, "last": 0, "sending": True}
+        sending = True
 
-        async def send(ctx) -> None:
-            async def level(value: int, cycles: int) -> None:
+        async def send(ctx: Any) -> None:
+            nonlocal sending
+
+            async def level(value: int, bits: int) -> None:
                 ctx.set(self.top.rx, value)
-                await ctx.tick().repeat(cycles)
+                await ctx.delay(bits * BIT)
 
             for piece in pieces:
                 if piece == "answer":
-                    before = len(self.frames)
-                    for _ in range(20_000):
-                        if len(self.frames) > before:
-                            break
-                        await ctx.tick()
-                    else:
-                        raise AssertionError("no answer within 20 000 cycles")
+                    await self._wait_for_answer(ctx)
                 elif piece == "break":
-                    await level(0, 12 * DIVISOR)
-                    await level(1, 12 * DIVISOR)
+                    await level(0, 12)
+                    await level(1, 12)
                 elif isinstance(piece, int):
-                    await level(1, piece * DIVISOR)
+                    await level(1, piece)
                 else:
                     for byte in piece:
-                        await level(0, DIVISOR)
+                        await level(0, 1)
                         for bit in range(8):
-                            await level(byte >> bit & 1, DIVISOR)
-                        await level(1, DIVISOR)
-            state["sending"] = False
-            state["last"] = state["cycle"]
+                            await level(byte >> bit & 1, 1)
+                        await level(1, 1)
+            sending = False
 
-        async def receive(ctx) -> None:
-            while state["sending"] or state["cycle"] - state["last"] < idle_bytes * 10 * DIVISOR:
-                await ctx.tick()
-                state["cycle"] += 1
-                if ctx.get(self.top.tx):
+        async def receive(ctx: Any) -> None:
+            idle = False
+            while sending or not idle:
+                fell, idle = await ctx.negedge(self.top.tx).delay(idle_bytes * 10 * BIT)
+                if not fell:
                     continue
-                # The line fell at this tick: sample each bit in its middle.
-                await ctx.tick().repeat(DIVISOR // 2)
+                idle = False
                 byte = 0
+                await ctx.delay(BIT / 2)
                 for bit in range(8):
-                    await ctx.tick().repeat(DIVISOR)
+                    await ctx.delay(BIT)
                     byte |= ctx.get(self.top.tx) << bit
-                await ctx.tick().repeat(DIVISOR)
-                assert ctx.get(self.top.tx) == 1
-                state["cycle"] += 9 * DIVISOR + DIVISOR // 2
-                state["last"] = state["cycle"]
-                self.line_bytes += bytes([byte])
-                for frame in self.reader.feed(bytes([byte])):
-                    self.frames.append(frame)
-                    self.answered_at.append(state["cycle"])
+                await ctx.delay(BIT)
+                assert ctx.get(self.top.tx) == 1, "stop bit is low"
+                self.frames += self.reader.feed(bytes([byte]))
 
-        async def watch(ctx) -> None:
-            cycle = 0
-            core = self.core
-            async for _, _, i_valid, i_ready, o_valid, last in ctx.tick().sample(
-                core.i.valid, core.i.ready, core.o.valid, core.o.payload.last
-            ):
-                if i_valid and i_ready:
-                    self.handshakes.append(("byte", cycle))
-                if o_valid and last:
-                    self.handshakes.append(("last", cycle))
-                cycle += 1
+            self.core_bytes = ctx.get(self.core.taken_bytes)
 
         self.simulator.add_testbench(send)
         self.simulator.add_testbench(receive)
-        self.simulator.add_process(watch)
+        if self.watched:
+            self.simulator.add_process(self._watch)
         self.simulator.run()
         return self.frames
+
+    async def _wait_for_answer(self, ctx: Any) -> None:
+        expected = len(self.frames) + 1
+        for _ in range(500):
+            if len(self.frames) >= expected:
+                return
+            await ctx.delay(10 * BIT)
+        raise AssertionError("no answer within 500 byte times")
+
+    async def _watch(self, ctx: Any) -> None:
+        core, cycle = self.core, 0
+        sampled = ctx.tick().sample(core.i.valid, core.i.ready, core.o.valid, core.o.payload.last)
+        async for *_, i_valid, i_ready, o_valid, last in sampled:
+            if i_valid and i_ready:
+                self.handshakes.append(("byte", cycle))
+            if o_valid and last:
+                self.handshakes.append(("last", cycle))
+            cycle += 1
 
 
 def infer(sequence: int, image: bytes) -> bytes:
