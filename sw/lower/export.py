@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..datasets import load_dataset
+from ..errors import UnsupportedLayerError
 from ..network import save_network
 from .agreement import Agreement, compare
 from .checkpoint import Shape, read_trained
@@ -39,6 +40,7 @@ def export(
     Raises
     ------
     CheckpointError, UnsupportedLayerError, DatasetError - see `read_trained`, `lower`, `load_dataset`
+    InputFileError, UnsupportedLayerError - the data set's images or classes are not the network's
     """
     progress("lowering", 0, 1)
     trained = read_trained(checkpoint, module=module, image_shape=image_shape, name=None)
@@ -49,6 +51,11 @@ def export(
     if dataset:
         found = load_dataset(dataset, data)
         images, labels = found.test.images, found.test.labels
+        if len(found.class_names) != len(network.class_names):
+            raise UnsupportedLayerError(
+                f"{checkpoint}: the network has {len(network.class_names)} classes, {dataset} has {len(found.class_names)}",
+                "Name the data set that the network was trained on with --dataset.",
+            )
         n_done = 0
 
         def on_batch(n_images: int) -> None:
