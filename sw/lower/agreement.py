@@ -135,7 +135,7 @@ def compare(
     layers = trace(module, network.input_type)
     scales = _scales(group_stages(layers), network)
     chain = group_stages(tuple(Layer(x.name, copy.deepcopy(x.module).to(dtype)) for x in layers))
-    floating = copy.deepcopy(module).eval().to(dtype)
+    floating = copy.deepcopy(module).cpu().eval().to(dtype)
     model = GoldenModel(network)
     found = _Findings(scales)
     label_pairs = []

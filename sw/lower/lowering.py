@@ -76,7 +76,7 @@ def _check_scores(module: nn.Module, network: Network, chain: Chain) -> None:
     """The float64 module gives the integer scores times the head's scale factor, to the last bit, on random images."""
     x = probes(network.input_type)
     with torch.no_grad():
-        expected = copy.deepcopy(module).eval().double()(x)
+        expected = copy.deepcopy(module).cpu().eval().double()(x)
         alpha = chain.head.product.module.alpha
     scores, _ = GoldenModel(network).run(x.permute(0, 2, 3, 1).long())
     if not torch.equal(scores * alpha, expected):

@@ -39,7 +39,7 @@ class Layer:
 
 
 def trace(module: nn.Module, image: EdgeType) -> tuple[Layer, ...]:
-    """The layers of `module`, copied, in eval mode and float64, in which the integer sums and thresholds are decided.
+    """The layers of `module`, copied to the CPU, in eval mode and float64, in which the integer sums and thresholds are decided.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def trace(module: nn.Module, image: EdgeType) -> tuple[Layer, ...]:
         one after the other (a residual connection, for example)
     CheckpointError - a parameter is not finite
     """
-    module = copy.deepcopy(module).eval().double()
+    module = copy.deepcopy(module).cpu().eval().double()
     _check_finite(module)
     layers = tuple(_walk(module, ""))
     x = probes(image)
