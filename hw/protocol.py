@@ -80,6 +80,10 @@ class Info:
     interval_cycles: int
 
     def __post_init__(self) -> None:
+        if len(self.shape) != 3 or not all(1 <= length <= 65535 for length in self.shape):
+            raise ValueError(
+                f"Info shape must be three numbers from 1 to 65535, not {self.shape!r}"
+            )
         for name, low, high in (
             ("element_bits", 1, 255),
             ("n_classes", 1, 16000),
@@ -92,10 +96,6 @@ class Info:
                 raise ValueError(
                     f"Info {name} must be {low} to {high}, not {getattr(self, name)!r}"
                 )
-        if len(self.shape) != 3 or not all(1 <= length <= 65535 for length in self.shape):
-            raise ValueError(
-                f"Info shape must be three numbers from 1 to 65535, not {self.shape!r}"
-            )
         for name in ("design_hash", "weights_hash"):
             if len(getattr(self, name)) != HASH_BYTES:
                 raise ValueError(

@@ -1,1 +1,19 @@
-"""To be described."""
+"""The host's side of the link: frames, serial port, boards that answer, and images as boards take them."""
+
+from .device import Device
+from .images import polarity_hint, read_image
+from .packing import device_values, pack
+from .protocol import Answer, Info
+from .transport import SerialTransport, Transport
+
+__all__ = [
+    "Answer",
+    "Device",
+    "Info",
+    "SerialTransport",
+    "Transport",
+    "device_values",
+    "pack",
+    "polarity_hint",
+    "read_image",
+]
