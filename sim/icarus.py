@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def compile_icarus(verilog: str, bench: str, bench_top: str, folder: Path, log: 
     from cocotb_tools import config
 
     iverilog, vvp = find_icarus()
-    (folder / "design.v").write_text(verilog, encoding="utf-8")
+    (folder / "design.v").write_text(_started(verilog), encoding="utf-8")
     (folder / "bench.sv").write_text(bench, encoding="utf-8")
     command = [iverilog, "-g2012", "-s", bench_top, "-o", "simulation.vvp", "bench.sv", "design.v"]
     if run_logged(command, folder, log):
@@ -39,3 +40,17 @@ def compile_icarus(verilog: str, bench: str, bench_top: str, folder: Path, log: 
             f"Compiling the simulation failed: {reason(log)}", f"The whole log is {log}"
         )
     return [vvp, "-m", config.lib_entry("vpi", "icarus"), "simulation.vvp", "-none"]
+
+
+def _started(verilog: str) -> str:
+    """`verilog` with every ``always @*`` made to run once at time 0.
+
+    Icarus does not run one whose inputs keep their initial values, so its outputs would stay unknown. For that, yosys has each of them read a
+    register of value 0, but gives it that value before the processes start; here the register changes after they have started.
+    """
+    return re.sub(
+        r"^(\s*reg )(\\\$auto\$verilog_backend\S+)(\s*)= 0;",
+        r"\1\2 = 1; initial #0 \2 = 0;",
+        verilog,
+        flags=re.MULTILINE,
+    )

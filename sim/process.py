@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def run_logged(
@@ -32,6 +36,7 @@ def run_logged(
             text=True,
             errors="replace",
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
         assert process.stdout is not None
         try:
@@ -45,6 +50,12 @@ def run_logged(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _end_with_parent() -> None:
+    """Lets the kernel kill this process when its parent is killed, which then cannot do it (Linux only)."""
+    if _LIBC:
+        _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def reason(log: Path) -> str:

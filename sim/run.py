@@ -13,6 +13,7 @@ from typing import Any
 
 from ..sw.errors import SimulationError, ToolchainNotFoundError, UnknownNameError
 from .icarus import compile_icarus, find_icarus
+from .plan import PROGRESS
 from .process import reason, run_logged
 from .verilator import compile_verilator, find_verilator
 
@@ -129,6 +130,19 @@ def _environment(bench_top: str, test_module: str, verdict: Path) -> dict[str, s
         "COCOTB_ANSI_OUTPUT": "0",
         "TOPLEVEL_LANG": "verilog",
     }
+
+
+def progress_lines(progress: Progress | None) -> Callable[[str], None] | None:
+    """Turns the progress lines of a cocotb test into calls of `progress`."""
+    if progress is None:
+        return None
+
+    def on_line(line: str) -> None:
+        if line.startswith(PROGRESS):
+            _, done, total, what = line.rstrip("\n").split(" ", 3)
+            progress(what, int(done), int(total))
+
+    return on_line
 
 
 def fresh_folder(folder: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 
 from ..sw.errors import SimulationError
 from .bench import BENCH, streaming_bench
-from .plan import FULL_SPEED, PROGRESS, RANDOM_STALLS, Limits, Pass, RunPlan
-from .run import Progress, choose_simulator, compile_bench, fresh_folder, run_cocotb
+from .plan import FULL_SPEED, RANDOM_STALLS, Limits, Pass, RunPlan
+from .run import Progress, choose_simulator, compile_bench, fresh_folder, progress_lines, run_cocotb
 from .scoreboard import Mismatch, split_fields
 from .specification import OutputSpec, Probe, Stalls, StreamSpec
 
@@ -123,7 +123,7 @@ def simulate(
     if progress:
         progress("compile", 1, 1)
     data, passed, seconds = run_cocotb(
-        command, BENCH, "rbonn.sim.cocotb_bench", folder, log, _progress_lines(progress)
+        command, BENCH, "rbonn.sim.cocotb_bench", folder, log, progress_lines(progress)
     )
     return _result(plan, data["passes"], passed, seconds, simulator, log)
 
@@ -185,19 +185,6 @@ def _integers(subject: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "iu":
         raise ValueError(f"{subject} must be integers, not {array.dtype}")
     return array.astype(np.int64)
-
-
-def _progress_lines(progress: Progress | None) -> Callable[[str], None] | None:
-    """Turns the progress lines of the cocotb test into calls of `progress`."""
-    if progress is None:
-        return None
-
-    def on_line(line: str) -> None:
-        if line.startswith(PROGRESS):
-            _, done, frames, what = line.rstrip("\n").split(" ", 3)
-            progress(what, int(done), int(frames))
-
-    return on_line
 
 
 def _result(
