@@ -1,17 +1,54 @@
 """The outermost module of a board: pins, PLL, clock domain and power-on reset around a top level with a UART."""
 
-from __future__ import annotations
-
 from amaranth import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
 from amaranth.build import Platform
-from amaranth.lib import io
+from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
 
 from .board import Board
 from .pll import Ecp5PllSetting, Ice40PllSetting
 
 POWER_ON_US = 20
 """Length of the power-on reset after lock: iCE40 block RAMs read zeros for some 3 us after configuration."""
+
+
+class PowerOnReset(wiring.Component):
+    """Resets until a clock has been locked for a number of cycles, and again when the lock is lost.
+
+    All in clock domain ``power_on``. `reset` falls `cycles` + 3 clock edges after `locked` rises, and rises 4 edges after it
+    falls: two are for the synchroniser, one for the register that drives `reset`, and one for loading the counter.
+
+    Parameters
+    ----------
+    cycles : int - at least 1
+
+    Members
+    -------
+    locked : In(1) - of any phase
+    reset : Out(1) - high after configuration
+    """
+
+    locked: In(1)
+    reset: Out(1, init=1)
+
+    def __init__(self, cycles: int) -> None:
+        if cycles < 1:
+            raise ValueError(f"Reset cycles must be at least 1, not {cycles!r}")
+        self.cycles = cycles
+        super().__init__()
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        m = Module()
+        stable = Signal()
+        m.submodules.synchroniser = FFSynchronizer(self.locked, stable, o_domain="power_on")
+        left = Signal(range(self.cycles + 1), init=self.cycles)
+        with m.If(~stable):
+            m.d.power_on += left.eq(self.cycles)
+        with m.Elif(left != 0):
+            m.d.power_on += left.eq(left - 1)
+        m.d.power_on += self.reset.eq(left != 0)
+        return m
 
 
 class BoardTop(Elaboratable):
@@ -58,20 +95,12 @@ class BoardTop(Elaboratable):
             m.submodules.oscillator = oscillator = io.Buffer("i", port)
             m.submodules.pll = _ehxplll(self.pll, oscillator.i, clock, locked)
 
-        # Power-on reset: a counter that the missing lock holds at zero.
+        # The reset generator runs on the same clock, in a domain that has no reset.
         m.domains.power_on = ClockDomain(reset_less=True, local=True)
         m.domains.sync = ClockDomain()
         m.d.comb += [ClockSignal("power_on").eq(clock), ClockSignal("sync").eq(clock)]
-        stable = Signal()
-        m.submodules.lock = FFSynchronizer(locked, stable, o_domain="power_on")
-        timer = Signal(range(self.reset_cycles + 1))
-        reset = Signal(init=1)
-        m.d.power_on += reset.eq(timer != self.reset_cycles)
-        with m.If(~stable):
-            m.d.power_on += timer.eq(0)
-        with m.Elif(timer != self.reset_cycles):
-            m.d.power_on += timer.eq(timer + 1)
-        m.d.comb += ResetSignal("sync").eq(reset)
+        m.submodules.power_on_reset = power_on = PowerOnReset(self.reset_cycles)
+        m.d.comb += [power_on.locked.eq(locked), ResetSignal("sync").eq(power_on.reset)]
 
         # Serial port.
         uart = platform.request(self.board.uart.resource, dir="-")

@@ -1,7 +1,7 @@
 """Settings of the PLLs of iCE40 and ECP5: which dividers make a frequency from an oscillator.
 
-The search is exhaustive over the dividers; among equally good settings it takes the one with the fastest phase detector, then
-the VCO nearest the middle of its range (least jitter, most margin). Limits are those of the data sheets.
+The search tries every combination of dividers that can be nearest; among equally good ones it takes the fastest phase detector,
+then the VCO nearest the middle of its range (least jitter, most margin). Limits are those of the data sheets.
 
 References
 ----------
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 from typing import TypeVar
 
 TOLERANCE = Fraction(1, 1000)
@@ -140,8 +141,8 @@ def ice40_pll(input_hz: int, output_hz: int) -> Ice40PllSetting:
     settings = (
         Ice40PllSetting(input_hz, divr, divf, divq)
         for divr in range(16)
-        for divf in range(128)
         for divq in range(1, 7)
+        for divf in _around(Fraction(output_hz * 2**divq * (divr + 1), input_hz) - 1, 0, 127)
     )
     return _nearest(settings, Ice40PllSetting, input_hz, output_hz)
 
@@ -161,7 +162,7 @@ def ecp5_pll(input_hz: int, output_hz: int) -> Ecp5PllSetting:
     direct = (
         Ecp5PllSetting(input_hz, clki_div, clkfb_div, clkop_div)
         for clki_div in range(1, most_clki_div + 1)
-        for clkfb_div in _around(Fraction(output_hz * clki_div, input_hz))
+        for clkfb_div in _around(Fraction(output_hz * clki_div, input_hz), 1, 128)
         for clkop_div in range(1, 129)
     )
     try:
@@ -172,14 +173,14 @@ def ecp5_pll(input_hz: int, output_hz: int) -> Ecp5PllSetting:
         Ecp5PllSetting(input_hz, clki_div, 1, clkop_div, clkos_div)
         for clki_div in range(1, most_clki_div + 1)
         for clkop_div in range(1, 129)
-        for clkos_div in _around(Fraction(input_hz * clkop_div, clki_div * output_hz))
+        for clkos_div in _around(Fraction(input_hz * clkop_div, clki_div * output_hz), 1, 128)
     )
     return _nearest(through_clkos, Ecp5PllSetting, input_hz, output_hz)
 
 
-def _around(quotient: Fraction) -> tuple[int, ...]:
-    """The dividers 1 .. 128 just below and above `quotient`."""
-    return tuple(n for n in (int(quotient), int(quotient) + 1) if 1 <= n <= 128)
+def _around(quotient: Fraction, least: int, most: int) -> tuple[int, ...]:
+    """The dividers from `least` to `most` just below and above `quotient`."""
+    return tuple(n for n in (floor(quotient), floor(quotient) + 1) if least <= n <= most)
 
 
 def _nearest(

@@ -86,7 +86,7 @@ class BuildCache:
                 if file_digest(destination / name) != digest:
                     return False
             os.utime(entry)
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):
             return False
         return True
 
@@ -121,7 +121,7 @@ class BuildCache:
         try:
             manifest: dict[str, str] = json.loads((entry / _MANIFEST).read_text())
             return all(file_digest(entry / name) == digest for name, digest in manifest.items())
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):
             return False
 
     def _prune(self) -> None:

@@ -18,6 +18,7 @@ from amaranth.hdl import Elaboratable
 
 from ...boards import Board, BoardTop
 from ..errors import BuildFailedError, RbonnError
+from .memory_map import fast_script
 from .process import last_error, run_tool
 from .toolchain import Tool, find_tool, warm_up
 
@@ -33,12 +34,6 @@ attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy -re
 attrmap -modattr -remove generator -remove src -remove amaranth.hierarchy -remove amaranth.decoding
 write_verilog -norename top.v
 """
-
-_SYNTHESIS_OPTIONS = {
-    "ice40": ("-abc9",),
-    # Without it, half of the lookup tables go into wide multiplexers that gain no speed.
-    "ecp5": ("-nowidelut",),
-}
 
 _PACK_OPTIONS = {"ice40": (), "ecp5": ("--compress",)}
 
@@ -102,7 +97,7 @@ def board_design(
         ) from error
     clock_mhz = float(board_top.pll.output_hz) / 1e6
     if synthesis_options is None:
-        synthesis_options = _SYNTHESIS_OPTIONS[board.family]
+        synthesis_options = _synthesis_options(board)
     plan = board.platform().prepare(
         board_top,
         TOP,
@@ -124,17 +119,29 @@ def board_design(
     from_rtlil, from_verilog = f"read_rtlil {TOP}.il\n", f"read_verilog {TOP}.v\n"
     assert script.count(from_rtlil) == 1, "amaranth's yosys script has changed"
     logs = {f"{TOP}.rpt": "yosys.log", f"{TOP}.tim": "nextpnr.log"}
+    script, map_files = fast_script(
+        board.family, find_tool("yosys"), script.replace(from_rtlil, from_verilog)
+    )
     commands = json.loads(files[f"build_{TOP}.json"])["commands"]
     return Design(
         board=board,
         clock_hz=board_top.pll.output_hz,
         verilog=_to_verilog(files[f"{TOP}.il"]),
         files={
-            f"{TOP}.ys": script.replace(from_rtlil, from_verilog),
+            f"{TOP}.ys": script,
+            **map_files,
             **{name: text for name, text in files.items() if name.endswith((".pcf", ".lpf"))},
         },
         commands=tuple(tuple(logs.get(word, word) for word in command) for command in commands),
     )
+
+
+def _synthesis_options(board: Board) -> tuple[str, ...]:
+    if board.family == "ecp5":
+        # By default half of the lookup tables go into wide multiplexers, which gain no speed.
+        return ("-nowidelut",)
+    series = {"U": "u", "H": "hx", "L": "lp"}[board.device.removeprefix("iCE40")[:1]]
+    return ("-device", series)
 
 
 def component_verilog(component: Any, name: str = TOP) -> str:

@@ -1,0 +1,83 @@
+from fractions import Fraction
+
+import pytest
+from amaranth.build import Platform
+from rbonn import boards
+from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F
+
+# What nextpnr's utilisation table calls available, by device (also checked by the builds of tests/sw/build).
+AVAILABLE = {
+    "iCE40UP5K": (5_280, 30, 4_096, 8, 4),
+    "LFE5U-12F": (24_288, 56, 18_432, 28, 0),
+    "LFE5U-25F": (24_288, 56, 18_432, 28, 0),
+    "LFE5U-45F": (43_848, 108, 18_432, 72, 0),
+    "LFE5U-85F": (83_640, 208, 18_432, 156, 0),
+}
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
+def test_each_board_agrees_with_its_platform_and_device(board):
+    platform = board.platform()
+    assert isinstance(platform, Platform)
+    assert platform.device == board.device
+    assert platform.package == board.package
+    assert platform.default_clk == board.oscillator
+    assert platform.default_clk_frequency == board.oscillator_hz
+    assert platform.lookup(board.uart.resource).name == "uart"
+    assert "openFPGALoader" not in platform.required_tools
+    c = board.capacity
+    assert (c.lut4, c.block_rams, c.block_ram_bits, c.dsp, c.single_port_rams) == AVAILABLE[
+        board.device
+    ]
+    assert c.ff == c.lut4
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
+def test_each_board_makes_its_clock_exactly_and_divides_it_to_a_fast_baud_rate(board):
+    assert board.pll(board.clock_hz).output_hz == board.clock_hz
+    baud = board.uart.baud(board.clock_hz)
+    assert baud >= 1_000_000
+    assert board.link == f"uart {baud} baud"
+    assert board.clock_hz % baud == 0
+
+
+def test_a_platform_is_fresh_each_time_because_a_build_uses_it_up():
+    assert ULX3S_25F.platform() is not ULX3S_25F.platform()
+
+
+def test_boards_are_found_by_name_in_any_case():
+    assert boards.find("ULX3S-25f") is ULX3S_25F
+    assert boards.find("icebreaker") is ICEBREAKER
+    assert [board.name for board in BOARDS.values()] == list(BOARDS)
+
+
+def test_an_unknown_board_is_refused_and_the_nearest_name_is_known():
+    with pytest.raises(LookupError, match=r"Board must be one of icebreaker, .* not 'icebraker'"):
+        boards.find("icebraker")
+    assert boards.nearest_name("icebraker") == "icebreaker"
+    assert boards.nearest_name("ulx3s-25") == "ulx3s-25f"
+    assert boards.nearest_name("?") is None
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "baud"),
+    [
+        (24_000_000, 3_000_000),
+        (16_000_000, 2_000_000),
+        (50_000_000, 2_000_000),
+        (75_000_000, 3_000_000),
+        (18_000_000, 2_000_000),
+        (12_000_000, 1_500_000),
+        (Fraction(100_000_000, 3), 500_000),  # 3 and 2 Mbaud would be 1 and 2 % off
+    ],
+)
+def test_the_baud_rate_is_the_fastest_that_the_clock_divides_to(clock_hz, baud):
+    found = ICEBREAKER.uart.baud(clock_hz)
+    divisor = round(clock_hz / found)
+    assert abs(clock_hz / divisor / found - 1) <= 0.005
+    assert found == baud
+
+
+def test_a_clock_without_a_baud_rate_is_refused():
+    with pytest.raises(ValueError, match="near a multiple of one of the baud rates"):
+        ICEBREAKER.uart.baud(500_000)

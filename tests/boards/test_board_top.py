@@ -1,0 +1,103 @@
+# amaranth: UnusedElaboratable=no
+import pytest
+from amaranth import Elaboratable, Module
+from amaranth.sim import Simulator
+from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F
+from rbonn.boards.board_top import POWER_ON_US, BoardTop, PowerOnReset
+from rbonn.sw.build.design import board_design
+
+from ..sw.build.echo import Echo
+
+
+def watch_reset(cycles: int, locked: list[int]) -> list[int]:
+    """The reset after each cycle of that sequence of `locked`."""
+    dut = PowerOnReset(cycles)
+    seen = []
+
+    async def bench(ctx):
+        for value in locked:
+            ctx.set(dut.locked, value)
+            await ctx.tick("power_on")
+            seen.append(ctx.get(dut.reset))
+
+    class Around(Elaboratable):
+        def elaborate(self, platform):
+            m = Module()
+            m.submodules.dut = dut
+            return m
+
+    simulator = Simulator(Around())
+    simulator.add_clock(1e-6, domain="power_on")
+    simulator.add_testbench(bench)
+    simulator.run()
+    return seen
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 5, 480])
+def test_the_reset_ends_the_stated_number_of_cycles_after_the_lock(cycles):
+    locked = [0] * 7 + [1] * (cycles + 20)
+    reset = watch_reset(cycles, locked)
+    assert reset.index(0) + 1 == 7 + cycles + 3
+    assert set(reset[reset.index(0) :]) == {0}
+
+
+def test_the_reset_returns_when_the_lock_is_lost_and_lasts_as_long_again():
+    reset = watch_reset(5, [1] * 20 + [0] + [1] * 20)
+    lost = reset.index(1, reset.index(0))
+    assert lost + 1 == 20 + 4
+    assert sum(reset[lost:]) == 5
+    assert reset[-1] == 0
+
+
+def test_a_reset_of_no_cycles_is_refused():
+    with pytest.raises(ValueError, match="Reset cycles must be at least 1, not 0"):
+        PowerOnReset(0)
+
+
+def test_the_reset_outlasts_the_time_in_which_block_rams_read_zeros():
+    for board in BOARDS.values():
+        top = BoardTop(board, board.clock_hz, Echo())
+        seconds = top.reset_cycles / float(top.pll.output_hz)
+        assert POWER_ON_US >= 15
+        assert seconds == pytest.approx(POWER_ON_US * 1e-6, rel=1e-6)
+
+
+def test_a_clock_that_the_pll_cannot_make_is_refused():
+    with pytest.raises(ValueError, match="PLL output must be 16 to 275 MHz, not 10 MHz"):
+        BoardTop(ICEBREAKER, 10_000_000, Echo())
+
+
+def test_the_ice40s_pll_takes_its_setting_and_the_pad():
+    verilog = board_design(ICEBREAKER, Echo(), 30_000_000).verilog
+    pll = verilog[verilog.index("SB_PLL40_PAD") :].split(";")[0]
+    for parameter in (".DIVR(32'd0)", ".DIVF(32'd79)", ".DIVQ(32'd5)", ".FILTER_RANGE(32'd1)"):
+        assert parameter in pll
+    assert '.FEEDBACK_PATH("SIMPLE")' in pll
+    assert ".PACKAGEPIN(clk12_0__io)" in pll
+    assert ".RESETB(1'h1)" in pll
+
+
+def test_the_ecp5s_pll_takes_its_setting_with_and_without_clkos():
+    direct = board_design(ULX3S_25F, Echo(), 50_000_000).verilog
+    for parameter in (".CLKI_DIV(32'd1)", ".CLKFB_DIV(32'd2)", ".CLKOP_DIV(32'd12)"):
+        assert parameter in direct
+    assert "CLKOS" not in direct
+    apart = board_design(ULX3S_25F, Echo(), 60_000_000).verilog
+    for parameter in (".CLKFB_DIV(32'd1)", ".CLKOP_DIV(32'd24)", ".CLKOS_DIV(32'd10)"):
+        assert parameter in apart
+    assert 'FREQUENCY_PIN_CLKOS = "60.0"' in apart
+
+
+def test_pins_are_those_of_the_board():
+    pcf = board_design(ICEBREAKER, Echo()).files["top.pcf"]
+    for line in ("set_io uart_0__rx__io 6", "set_io uart_0__tx__io 9", "set_io clk12_0__io 35"):
+        assert line in pcf
+    assert "set_frequency clk12_0__io 12.0" in pcf
+    lpf = board_design(ULX3S_25F, Echo()).files["top.lpf"]
+    for name, site in (
+        ("uart_0__rx__io", "M1"),
+        ("uart_0__tx__io", "L4"),
+        ("esp32_boot_0__io", "L2"),
+    ):
+        assert f'LOCATE COMP "{name}" SITE "{site}";' in lpf
+    assert 'FREQUENCY PORT "clk25_0__io" 25000000.0 HZ;' in lpf
