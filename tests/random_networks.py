@@ -18,6 +18,7 @@ from rbonn.sw.network import (
     Int,
     MaxPool,
     Network,
+    Thermometer,
     Threshold,
     UInt,
 )
@@ -43,11 +44,18 @@ def random_network(
     *,
     seed: int = 0,
     bias: bool = True,
+    entrance: str = "host",
 ) -> Network:
-    """A chain of that shape; one threshold in eight is beyond what its sum can reach."""
+    """A chain of that shape; one threshold in eight is beyond what its sum can reach.
+
+    At the `entrance` pixels are binarised by the "host" or the "device", or become a "thermometer" of three levels.
+    """
     rng = np.random.default_rng(seed)
-    nodes = [Binarise("binarise", ("image",), int(rng.integers(1, 255)))]
     shape = image
+    nodes = [Binarise("binarise", ("image",), int(rng.integers(1, 255)))]
+    if entrance == "thermometer":
+        nodes = [Thermometer("thermometer", ("image",), np.array([40, 128, 200]))]
+        shape = (*image[:2], 3 * image[2])
 
     def add_bits(name: str, n_channels: int, n_columns: int) -> None:
         thresholds = np.rint(rng.normal(0, n_columns**0.5, n_channels)).astype(np.int64)
@@ -83,7 +91,9 @@ def random_network(
         scores = "scores"
     nodes.append(ArgMax("label", (scores,)))
     names = tuple(str(k) for k in range(n_classes))
-    return Network("random", EdgeType(UInt(8), image), tuple(nodes), 1, scores, names)
+    return Network(
+        "random", EdgeType(UInt(8), image), tuple(nodes), int(entrance == "host"), scores, names
+    )
 
 
 def random_images(network: Network, count: int, seed: int = 0) -> np.ndarray:
@@ -122,4 +132,5 @@ def networks(draw: st.DrawFn) -> Network:
         draw(st.integers(2, 5)),
         seed=draw(st.integers(0, 2**32 - 1)),
         bias=draw(st.booleans()),
+        entrance=draw(st.sampled_from(["host", "device", "thermometer"])),
     )

@@ -8,38 +8,27 @@ import numpy as np
 
 from ...hw.accelerator import AcceleratorConfig, Probe, Stage, StageConfig
 from ...hw.argmax import ArgMaxConfig
-from ...hw.matrix_vector import MatrixVectorConfig
-from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
-from ...hw.preset_memory import PresetMemoryConfig
-from ...hw.replay import ReplayConfig
-from ...hw.sliding_window import SlidingWindowConfig
-from ...hw.weight_memory import WeightMemoryConfig
+from ...hw.thermometer import ThermometerConfig
+from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
-from ..errors import UnsupportedLayerError
 from ..network import (
     Affine,
     ArgMax,
+    Binarise,
     Bipolar,
     Conv,
     Dense,
     EdgeType,
+    Int,
     MaxPool,
     Network,
     Node,
+    Thermometer,
     Threshold,
 )
 from ..plan.folding import Folding, window_lanes
-from .packing import preset_words, weight_words
-from .presets import Presets, layer_presets
-
-SMALLEST_BLOCK_BITS = 64
-"""Vectors of at most this many bits are replayed from registers."""
-
-SUPPORTED = (
-    "a chain of Conv or Dense with binary weights on binary inputs, each followed by Threshold and "
-    "at most one MaxPool, that ends in Dense, at most an integer bias, and ArgMax"
-)
+from .layer import LayerStages, absorbed_by, layer_stages, unsupported
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,119 +67,22 @@ def elaborate(network: Network, foldings: dict[str, Folding]) -> Elaboration:
     nodes = list(network.device_nodes)
     for before, node in zip((network.device_input, *(n.name for n in nodes)), nodes, strict=False):
         if node.inputs != (before,):
-            raise _unsupported(node, f"reads {', '.join(node.inputs)}, not the layer before it")
+            raise unsupported(node, f"reads {', '.join(node.inputs)}, not the layer before it")
         if isinstance(node, Conv | Dense):
             chain.matrix_vector(node, absorbed_by(network, node), foldings[node.name])
+        elif isinstance(node, Binarise):
+            chain.binarise(node)
+        elif isinstance(node, Thermometer):
+            chain.thermometer(node)
         elif isinstance(node, MaxPool):
             chain.max_pool(node)
         elif isinstance(node, ArgMax):
             chain.arg_max(node)
         elif node.name not in chain.absorbed:
-            raise _unsupported(node, "stands where no unit can absorb it")
+            raise unsupported(node, "stands where no unit can absorb it")
     if not isinstance(nodes[-1], ArgMax):
-        raise _unsupported(nodes[-1], "is the last node")
+        raise unsupported(nodes[-1], "is the last node")
     return chain.finish()
-
-
-def _unsupported(node: Node, problem: str) -> UnsupportedLayerError:
-    return UnsupportedLayerError(
-        f"Layer {node.name} ({node.kind}) {problem}", f"The hardware has: {SUPPORTED}."
-    )
-
-
-def absorbed_by(network: Network, node: Conv | Dense) -> Threshold | Affine | None:
-    """The node after a product that its accumulators compute themselves; None where the sums go out as they are.
-
-    Raises
-    ------
-    UnsupportedLayerError - the sums go to something else, or to several layers
-    """
-    readers = list(network.consumers(node.name))
-    if len(readers) != 1:
-        raise _unsupported(node, f"is read by {len(readers)} layers")
-    (consumer,) = readers
-    if isinstance(consumer, Threshold):
-        return consumer
-    if isinstance(consumer, ArgMax):
-        return None
-    if isinstance(consumer, Affine):
-        if np.any(consumer.multipliers != 1) or consumer.shift:
-            raise _unsupported(consumer, "multiplies; only an integer bias can be built")
-        return consumer
-    raise _unsupported(node, "is followed by neither Threshold nor Affine nor ArgMax")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerStages:
-    """Stages of one matrix-vector layer, as (suffix of the name, config), and what they were made from."""
-
-    stages: tuple[tuple[str, StageConfig], ...]
-    unit: MatrixVectorConfig
-    presets: Presets
-
-
-def layer_stages(
-    network: Network, node: Conv | Dense, consumer: Threshold | Affine | None, folding: Folding
-) -> LayerStages:
-    """Window, regrouping, replay and product of one layer; `consumer` is what the accumulators absorb.
-
-    A dense layer takes `folding.simd` elements per transfer, a convolution `window_lanes` channels.
-
-    Raises
-    ------
-    UnsupportedLayerError - weights or inputs that are not bipolar
-    """
-    source, output = network.edges[node.inputs[0]], network.edges[node.name]
-    if not isinstance(source.datatype, Bipolar) or not isinstance(node.weight_type, Bipolar):
-        raise _unsupported(node, f"multiplies {node.weight_type} with {source.datatype}")
-    mh, mw = node.matrix.shape
-    pe, simd = folding.pe, folding.simd
-    n_vectors = output.shape[0] * output.shape[1]
-    stages: list[tuple[str, StageConfig]] = []
-    if isinstance(node, Conv):
-        lanes = window_lanes(node, simd)
-        if (
-            node.weights.shape[1:3] != (1, 1) or node.stride > 1
-        ):  # else every pixel is its own window
-            stages.append(("window", _sliding_window(node, source, lanes)))
-        if lanes != simd:
-            stages.append(("columns", WidthConverterConfig(1, lanes, simd, n_vectors * mw)))
-    if mh > pe:
-        memory = "block" if mw > SMALLEST_BLOCK_BITS else "logic"
-        stages.append(("replay", ReplayConfig(simd, mw // simd, mh // pe, n_vectors, memory)))
-
-    presets = layer_presets(node, output, source, consumer)
-    bits = max(presets.accumulator_bits, simd.bit_length() + presets.step)
-    kind = "bits" if isinstance(consumer, Threshold) else "sums"
-    unit = MatrixVectorConfig(mh, mw, pe, simd, bits, kind, n_vectors)
-    weights = WeightMemoryConfig(pe * simd, weight_words(node.matrix, pe, simd), folding.weights)
-    starts = PresetMemoryConfig(
-        pe * bits,
-        preset_words(presets.values, pe, bits),
-        mh // pe,
-        presets.row_classes,
-        presets.column_classes,
-        folding.presets,
-    )
-    stages.append(("product", MatrixVectorLayerConfig(unit, weights, starts)))
-    return LayerStages(tuple(stages), unit, presets)
-
-
-def _sliding_window(node: Conv, source: EdgeType, lanes: int) -> SlidingWindowConfig:
-    height, width, channels = source.shape
-    kernel_height, kernel_width = node.kernel
-    return SlidingWindowConfig(
-        height=height,
-        width=width,
-        channels=channels,
-        element_bits=1,
-        lanes=lanes,
-        kernel_height=kernel_height,
-        kernel_width=kernel_width,
-        stride=node.stride,
-        padding=node.padding,
-        pad_code=int(node.pad_value > 0),  # the presets correct for zeros
-    )
 
 
 @dataclass(slots=True, eq=False)
@@ -250,13 +142,48 @@ class _Chain:
             self.observe(consumer.name, stage, "payload", layer.unit.output_width)
         self.lanes, self.element_bits = folding.pe, layer.unit.element_bits
 
+    def binarise(self, node: Binarise) -> None:
+        source = self._integers(node)
+        config = ThresholdConfig(
+            input_bits=source.datatype.bits,
+            thresholds=(node.threshold,),
+            lanes=1,
+            pixels=source.elements,
+            signed=isinstance(source.datatype, Int),
+        )
+        self._bits(node, config, config.output_width)
+
+    def thermometer(self, node: Thermometer) -> None:
+        source = self._integers(node)
+        config = ThermometerConfig(
+            input_bits=source.datatype.bits,
+            thresholds=tuple(int(threshold) for threshold in node.thresholds),
+            lanes=1,
+            elements_per_frame=source.elements,
+            signed=isinstance(source.datatype, Int),
+        )
+        self._bits(node, config, config.output_width)
+
+    def _integers(self, node: Node) -> EdgeType:
+        """The integer edge that a node at the entrance reads, one element per transfer."""
+        source = self.network.edges[node.inputs[0]]
+        if self.stages:
+            raise unsupported(node, "is not the first layer")
+        self._unpack(node.name, 1)
+        return source
+
+    def _bits(self, node: Node, config: StageConfig, lanes: int) -> None:
+        stage = self.append(node.name, "", config)
+        self.observe(node.name, stage, "payload", config.output_width)
+        self.lanes, self.element_bits = lanes, 1
+
     def max_pool(self, node: MaxPool) -> None:
         source = self.network.edges[node.inputs[0]]
         if not isinstance(source.datatype, Bipolar):
-            raise _unsupported(node, f"pools {source.datatype}")
+            raise unsupported(node, f"pools {source.datatype}")
         height, width, channels = source.shape
         if not self.stages:
-            raise _unsupported(node, "is the first layer")
+            raise unsupported(node, "is the first layer")
         config = MaxPoolConfig(
             height=height,
             width=width,

@@ -16,6 +16,8 @@ from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.replay import ReplayConfig
 from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.thermometer import ThermometerConfig
+from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
 
 BLOCK_RAM_SHAPES = {
@@ -115,6 +117,16 @@ def _(config: WidthConverterConfig, family: str) -> Resources:
     word = config.word_lanes * config.element_bits
     narrows = config.chunks_per_word > 1  # a shift register that is also loaded
     return Resources(8 + (word if narrows else 0), config.storage_bits + 5)
+
+
+@stage_cost.register
+def _(config: ThresholdConfig, family: str) -> Resources:
+    return Resources(config.lanes * config.input_bits + 4, config.lanes + 2)
+
+
+@stage_cost.register
+def _(config: ThermometerConfig, family: str) -> Resources:
+    return Resources(config.output_width * config.input_bits // 3 + 4, config.output_width + 2)
 
 
 @stage_cost.register

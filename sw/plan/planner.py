@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ...boards.board import Board
 from ...hw.width_converter import WidthConverterConfig
-from ..build.elaborate import absorbed_by, elaborate, layer_stages
+from ..build.elaborate import elaborate
+from ..build.layer import absorbed_by, layer_stages
 from ..errors import DoesNotFitError, PlanError
 from ..network import Conv, Dense, Network
 from .costs import LINK, Resources, stage_cost

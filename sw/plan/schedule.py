@@ -17,6 +17,8 @@ from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.replay import ReplayConfig
 from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.thermometer import ThermometerConfig
+from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
 
 
@@ -84,8 +86,8 @@ def _(config: MaxPoolConfig, inputs: np.ndarray) -> np.ndarray:
 
 
 @earliest.register
-def _(config: ArgMaxConfig, inputs: np.ndarray) -> np.ndarray:
-    return inputs + 1
+def _(config: ArgMaxConfig | ThresholdConfig | ThermometerConfig, inputs: np.ndarray) -> np.ndarray:
+    return inputs + config.latency_cycles
 
 
 def _one_per_cycle(times: np.ndarray) -> np.ndarray:

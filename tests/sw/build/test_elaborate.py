@@ -18,7 +18,9 @@ from ...random_networks import ConvShape, networks, random_images, random_networ
 
 
 def packed(network: Network, images: np.ndarray) -> list[int]:
-    """The images as the bytes that enter the accelerator: bits in stream order, the first least significant."""
+    """The images as the bytes that enter the accelerator: pixels, or bits in stream order, the first least significant."""
+    if network.n_host_nodes == 0:
+        return images.ravel().tolist()
     bits = images.reshape(len(images), -1) >= network.nodes[0].threshold
     return np.packbits(bits, axis=1, bitorder="little").ravel().tolist()
 
@@ -126,7 +128,7 @@ def test_the_layers_that_cannot_be_built_are_named() -> None:
             elaborate(changed, unfolded(network))
     with pytest.raises(UnsupportedLayerError, match=r"Layer scores \(Affine\) is the last node"):
         elaborate(replace(network, nodes=(*others, affine)), unfolded(network))
-    raw = random_network((6, 6, 1), [ConvShape(4, padding=1)])
+    raw = random_network((6, 6, 1), [ConvShape(4, pad_value=0)])
     conv = replace(raw.nodes[1], inputs=("image",))
     on_pixels = replace(raw, nodes=(conv, *raw.nodes[2:]), n_host_nodes=0)
     with pytest.raises(UnsupportedLayerError, match="multiplies bipolar with uint8"):

@@ -1,0 +1,132 @@
+"""The stages of one matrix-vector layer: window, regrouping, replay and product, with everything after it that it absorbs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...hw.accelerator import StageConfig
+from ...hw.matrix_vector import MatrixVectorConfig
+from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
+from ...hw.preset_memory import PresetMemoryConfig
+from ...hw.replay import ReplayConfig
+from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.weight_memory import WeightMemoryConfig
+from ...hw.width_converter import WidthConverterConfig
+from ..errors import UnsupportedLayerError
+from ..network import Affine, ArgMax, Bipolar, Conv, Dense, EdgeType, Network, Node, Threshold
+from ..plan.folding import Folding, window_lanes
+from .packing import preset_words, weight_words
+from .presets import Presets, layer_presets
+
+SMALLEST_BLOCK_BITS = 64
+"""Vectors of at most this many bits are replayed from registers."""
+
+SUPPORTED = (
+    "Binarise or Thermometer at the entrance, then a chain of Conv or Dense with binary weights on "
+    "binary inputs, each followed by Threshold and any MaxPool, that ends in Dense, at most an "
+    "integer bias, and ArgMax"
+)
+
+
+def unsupported(node: Node, problem: str) -> UnsupportedLayerError:
+    """The error for a node that the hardware does not have, `problem` being the rest of the sentence about it."""
+    return UnsupportedLayerError(
+        f"Layer {node.name} ({node.kind}) {problem}", f"The hardware has: {SUPPORTED}."
+    )
+
+
+def absorbed_by(network: Network, node: Conv | Dense) -> Threshold | Affine | None:
+    """The node after a product that its accumulators compute themselves; None where the sums go out as they are.
+
+    Raises
+    ------
+    UnsupportedLayerError - the sums go to something else, or to several layers
+    """
+    readers = list(network.consumers(node.name))
+    if len(readers) != 1:
+        raise unsupported(node, f"is read by {len(readers)} layers")
+    (consumer,) = readers
+    if isinstance(consumer, Threshold):
+        return consumer
+    if isinstance(consumer, ArgMax):
+        return None
+    if isinstance(consumer, Affine):
+        if np.any(consumer.multipliers != 1) or consumer.shift:
+            raise unsupported(consumer, "multiplies; only an integer bias can be built")
+        return consumer
+    raise unsupported(node, "is followed by neither Threshold nor Affine nor ArgMax")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerStages:
+    """Stages of one matrix-vector layer, as (suffix of the name, config), and what they were made from."""
+
+    stages: tuple[tuple[str, StageConfig], ...]
+    unit: MatrixVectorConfig
+    presets: Presets
+
+
+def layer_stages(
+    network: Network, node: Conv | Dense, consumer: Threshold | Affine | None, folding: Folding
+) -> LayerStages:
+    """Window, regrouping, replay and product of one layer; `consumer` is what the accumulators absorb.
+
+    A dense layer takes `folding.simd` elements per transfer, a convolution `window_lanes` channels.
+
+    Raises
+    ------
+    UnsupportedLayerError - weights or inputs that are not bipolar
+    """
+    source, output = network.edges[node.inputs[0]], network.edges[node.name]
+    if not isinstance(source.datatype, Bipolar) or not isinstance(node.weight_type, Bipolar):
+        raise unsupported(node, f"multiplies {node.weight_type} with {source.datatype}")
+    mh, mw = node.matrix.shape
+    pe, simd = folding.pe, folding.simd
+    n_vectors = output.shape[0] * output.shape[1]
+    stages: list[tuple[str, StageConfig]] = []
+    if isinstance(node, Conv):
+        lanes = window_lanes(node, simd)
+        if (
+            node.weights.shape[1:3] != (1, 1) or node.stride > 1
+        ):  # else every pixel is its own window
+            stages.append(("window", _sliding_window(node, source, lanes)))
+        if lanes != simd:
+            stages.append(("columns", WidthConverterConfig(1, lanes, simd, n_vectors * mw)))
+    if mh > pe:
+        memory = "block" if mw > SMALLEST_BLOCK_BITS else "logic"
+        stages.append(("replay", ReplayConfig(simd, mw // simd, mh // pe, n_vectors, memory)))
+
+    presets = layer_presets(node, output, source, consumer)
+    bits = max(presets.accumulator_bits, simd.bit_length() + presets.step)
+    kind = "bits" if isinstance(consumer, Threshold) else "sums"
+    unit = MatrixVectorConfig(mh, mw, pe, simd, bits, kind, n_vectors)
+    weights = WeightMemoryConfig(pe * simd, weight_words(node.matrix, pe, simd), folding.weights)
+    starts = PresetMemoryConfig(
+        pe * bits,
+        preset_words(presets.values, pe, bits),
+        mh // pe,
+        presets.row_classes,
+        presets.column_classes,
+        folding.presets,
+    )
+    stages.append(("product", MatrixVectorLayerConfig(unit, weights, starts)))
+    return LayerStages(tuple(stages), unit, presets)
+
+
+def _sliding_window(node: Conv, source: EdgeType, lanes: int) -> SlidingWindowConfig:
+    height, width, channels = source.shape
+    kernel_height, kernel_width = node.kernel
+    return SlidingWindowConfig(
+        height=height,
+        width=width,
+        channels=channels,
+        element_bits=1,
+        lanes=lanes,
+        kernel_height=kernel_height,
+        kernel_width=kernel_width,
+        stride=node.stride,
+        padding=node.padding,
+        pad_code=int(node.pad_value > 0),  # the presets correct for zeros
+    )
