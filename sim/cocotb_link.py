@@ -1,7 +1,7 @@
 """The cocotb test of a top level: talks through its serial line as the host library does, and compares each answer.
 
-INFO; the first half of the images one by one; a damaged request; the other half sent ahead without waiting; RESET. Runs inside the simulator, in
-the folder that has ``link.json`` and ``link.npz``; writes ``result.json``.
+The first half of the images go through the host library's `Device`, the same code as on a board; then come a damaged request, the other half sent
+ahead without waiting, and RESET, as frames that the host library encodes and decodes. Runs inside the simulator, in the folder that has ``link.json`` and ``link.npz``; writes ``result.json``.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cocotb
 import numpy as np
+from cocotb.task import bridge
 
+from ..sw.errors import DeviceError
+from ..sw.host import device
 from ..sw.host.protocol import (
     ANSWER,
-    DELIMITER,
     ERROR,
+    Answer,
     Command,
     ErrorCode,
     Frame,
@@ -27,7 +31,7 @@ from ..sw.host.protocol import (
     decode_answer,
     encode_frame,
 )
-from .line import SimulatedLine
+from .line import SimulatedLine, SimulatedTransport
 from .plan import PROGRESS
 from .scoreboard import Mismatch
 
@@ -78,6 +82,7 @@ class Conversation:
             self.info_payload = arrays["info"].tobytes()
         self.info = Info.decode(self.info_payload)
         self.line = SimulatedLine(dut, plan["bit_cycles"])
+        self.transport = SimulatedTransport(self.line)
         self.patience = plan["patience_cycles"]
         self.ahead = plan["ahead"]
         self.reader = FrameReader()
@@ -90,22 +95,13 @@ class Conversation:
 
     async def run(self) -> None:
         """The whole conversation."""
-        await self.line.wait(100)
-        await self.line.send(DELIMITER)
-        await self.info_is_right()
         half = (len(self.images) + 1) // 2
-        for number in range(half):
-            sequence = await self.request(Command.INFER, self.images[number].tobytes())
-            await self.answer_is_right(sequence, number)
+        await self.line.wait(100)  # power-on reset
+        with patch.object(device, "time", self.transport):  # time-outs in simulated time
+            await bridge(self.ask_through_the_host_library)(half)
+        await self.info_is_right()
         await self.damage_is_noticed()
-        unanswered: deque[tuple[int, int]] = deque()
-        for number in range(half, len(self.images)):
-            if len(unanswered) > self.ahead:
-                await self.answer_is_right(*unanswered.popleft())
-            sequence = await self.request(Command.INFER, self.images[number].tobytes())
-            unanswered.append((sequence, number))
-        while unanswered:
-            await self.answer_is_right(*unanswered.popleft())
+        await self.send_ahead(range(half, len(self.images)))
         sequence = await self.request(Command.RESET)
         await self.answer(sequence, Command.RESET)
         sequence = await self.request(Command.INFER, self.images[0].tobytes())
@@ -115,6 +111,30 @@ class Conversation:
         self._compare("link.frames_too_many", 0, 0, 0, len(self.waiting))
         self._compare("link.damaged_frames", 0, 0, 0, self.reader.damaged)
         self._compare("link.framing_errors", 0, 0, 0, self.line.framing_errors)
+
+    def ask_through_the_host_library(self, n_images: int) -> None:
+        """What `rbonn run` does, with the same code: synchronise, ask INFO, send images one by one; no request may need a second attempt."""
+        timeout_s = self.patience / self.transport.cycles_per_second
+        try:
+            with device.Device(self.transport, timeout_s=timeout_s) as board:
+                self._compare("link.info", 0, 0, 1, int(board.info == self.info))
+                for number in range(n_images):
+                    self._judge(number, board.infer(self.images[number].tobytes()))
+                board.reset()
+                self._compare("link.retries", 0, 0, 0, board.retries)
+        except DeviceError as error:
+            raise NoAnswerError(f"{error} (cycle {self.line.cycle})") from error
+
+    async def send_ahead(self, numbers: range) -> None:
+        """Sends images without waiting for answers, as many as the receive buffer holds."""
+        unanswered: deque[tuple[int, int]] = deque()
+        for number in numbers:
+            if len(unanswered) > self.ahead:
+                await self.answer_is_right(*unanswered.popleft())
+            sequence = await self.request(Command.INFER, self.images[number].tobytes())
+            unanswered.append((sequence, number))
+        while unanswered:
+            await self.answer_is_right(*unanswered.popleft())
 
     async def request(self, command: int, payload: bytes = b"") -> int:
         """Sends a request; its sequence number."""
@@ -150,15 +170,16 @@ class Conversation:
     async def answer_is_right(self, sequence: int, number: int) -> None:
         """The answer to an image has its scores and its label."""
         payload = await self.answer(sequence, Command.INFER)
-        answer = decode_answer(payload, self.info.n_classes)
+        self._judge(number, decode_answer(payload, self.info.n_classes))
+
+    def _judge(self, number: int, answer: Answer) -> None:
         for place, (want, got) in enumerate(zip(self.scores[number], answer.scores, strict=True)):
             self._compare("link.score", number, place, int(want), int(got))
         self._compare("link.label", number, 0, int(self.labels[number]), answer.label)
         self.core_cycles.append(answer.cycles)
         self.answered += 1
-        print(
-            f"{PROGRESS} {min(self.answered, len(self.images))} {len(self.images)} link", flush=True
-        )
+        total = len(self.images)
+        print(f"{PROGRESS} {min(self.answered, total)} {total} link", flush=True)
 
     async def damage_is_noticed(self) -> None:
         """A request with one wrong bit is answered with an error and leaves nothing behind."""
@@ -176,9 +197,8 @@ class Conversation:
             self.waiting += self.reader.feed(data)
         frame = self.waiting.pop(0)
         self._compare("link.damaged_request.command", 0, 0, ERROR, frame.command)
-        self._compare(
-            "link.damaged_request.code", 0, 0, int(ErrorCode.DAMAGED), *frame.payload[:1] or (None,)
-        )
+        code = int.from_bytes(frame.payload, "little")
+        self._compare("link.damaged_request.code", 0, 0, int(ErrorCode.DAMAGED), code)
 
     def _compare(self, layer: str, image: int, place: int, want: int, got: int | None) -> None:
         self.compared += 1

@@ -1,4 +1,4 @@
-"""The host's end of a simulated serial line, as cocotb coroutines. Only usable inside a simulator."""
+"""The host's end of a simulated serial line: as cocotb coroutines, and as the host library's transport. Only usable inside a simulator."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cocotb.task import resume
 from cocotb.triggers import First, Timer, ValueChange
 
+from ..sw.host.transport import Transport
 from .line_bench import CHUNK_BYTES, CYCLE
 
 
@@ -77,3 +79,45 @@ class SimulatedLine:
     def framing_errors(self) -> int:
         """Bytes from the design that had no stop bit."""
         return int(self._bench.framing_errors.value)
+
+
+BYTES_PER_SECOND = 1200
+"""Speed of the line in the time that `SimulatedTransport` tells.
+
+The host library waits for silence long enough for USB adapters; a slow line keeps that short, counted in clock cycles.
+"""
+
+
+class SimulatedTransport(Transport):
+    """The line as the host library sees it; for functions that run under `cocotb.bridge`.
+
+    Parameters
+    ----------
+    line : SimulatedLine
+    """
+
+    name = "the simulated line"
+    bytes_per_second = BYTES_PER_SECOND
+
+    def __init__(self, line: SimulatedLine) -> None:
+        self._line = line
+        self.cycles_per_second = 10 * line.bit_cycles * BYTES_PER_SECOND
+
+    def write(self, line_bytes: bytes) -> None:
+        resume(self._line.send)(line_bytes)
+
+    def read(self, timeout_s: float) -> bytes:
+        return resume(self._line.receive)(timeout_s * self.cycles_per_second)
+
+    def send_break(self) -> None:
+        resume(self._line.send_break)()
+
+    def close(self) -> None:
+        pass
+
+    def monotonic(self) -> float:
+        """Seconds since the beginning, in place of `time.monotonic`."""
+        return resume(self._seconds)()
+
+    async def _seconds(self) -> float:
+        return self._line.cycle / self.cycles_per_second

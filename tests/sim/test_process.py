@@ -1,6 +1,8 @@
 """`rbonn.sim.process`: children are logged, and end with their parent."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -45,6 +47,24 @@ def test_an_interrupt_kills_the_command_and_its_children(tmp_path: Path) -> None
         time.sleep(0.01)
     assert len(processes) == 2
     assert not any(map(is_running, processes))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux does it")
+def test_a_command_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; from rbonn.sim.process import run_logged; "
+        "run_logged(['sh', '-c', 'echo $$; exec sleep 60'], Path(), Path('log'), on_line=lambda line: print(line, flush=True))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 5
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_running(child)
 
 
 @pytest.mark.parametrize(
