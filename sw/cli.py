@@ -6,10 +6,11 @@ Imports of the heavy parts (PyTorch, cocotb) lie inside the commands that need t
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -323,7 +324,8 @@ def flash(
     quiet: Quiet = False,
 ) -> None:
     """Write the bitstream that 'rbonn build' made to the board."""
-    from .build.flash import flash as write
+    from .build.design import TOP
+    from .build.flash import flash
     from .build.target import find_board
     from .models import find_network
     from .project import default_folder
@@ -331,33 +333,55 @@ def flash(
     terminal = Terminal(quiet=quiet)
     target = find_board(board)
     folder = output or default_folder(find_network(network).name, target.name)
-    command = write(target, folder, volatile=volatile, dry_run=dry_run)
-    terminal.result(" ".join(map(str, command)))
+    bitstream = folder / f"{TOP}{target.bitstream_suffix}"
+    command = flash(target, bitstream, volatile=volatile, dry_run=dry_run, echo=terminal.say)
+    terminal.result(shlex.join(command))
 
 
 @app.command()
 def run(
     network: NetworkName,
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures: PNG, JPEG, BMP, PGM ...")],
     port: Annotated[str, typer.Option("--port", "-p", help="Serial port of the board.")],
-    baud: Annotated[
-        int | None, typer.Option(help="Baud rate [default: that of the board given with --board].")
-    ] = None,
-    board: Annotated[
-        str, typer.Option("--board", "-b", help="The board, for its baud rate.")
-    ] = "icebreaker",
+    board: BoardName = "icebreaker",
+    baud: Annotated[int | None, typer.Option(help="Baud rate [default: the board's].")] = None,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale pictures of another size.")
+    ] = False,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Take the negative of each picture.")
+    ] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Send images to a board and print its answers."""
-    from .steps import run_images
+    """Send pictures to a board and print its answers."""
+    from .build.target import find_board
+    from .host import Device, polarity_hint, read_image
+    from .models import find_network
 
-    terminal = Terminal(as_json)
-    rows: list[dict[str, Any]] = []
-    for row in run_images(network, board, port, baud, images):
-        rows.append(row)
-        terminal.result(
-            f"{row['image']}: {row['class']} (scores {row['scores']}, {row['cycles']} cycles)"
-        )
+    terminal = Terminal(as_json, quiet)
+    target = find_board(board)
+    loaded = find_network(network)
+    pictures = [read_image(path, loaded, resize=resize, invert=invert) for path in images]
+    rows = []
+    with Device.open(port, baud or target.uart.baud(target.clock_hz), loaded) as device:
+        for path, picture in zip(images, pictures, strict=True):
+            if hint := polarity_hint(picture, loaded):
+                terminal.say(f"{path}: {hint}")
+            answer = device.infer(picture)
+            row = {
+                "image": str(path),
+                "label": answer.label,
+                "class": loaded.class_names[answer.label],
+                "scores": list(answer.scores),
+                "cycles": answer.cycles,
+            }
+            rows.append(row)
+            scores = " ".join(
+                f"{name}:{score}"
+                for name, score in zip(loaded.class_names, answer.scores, strict=True)
+            )
+            terminal.result(f"{path}: {row['class']}   ({scores}; {answer.cycles} cycles)")
     terminal.json(rows)
 
 

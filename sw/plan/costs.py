@@ -12,6 +12,7 @@ from functools import singledispatch
 
 from ...hw.accelerator import StageConfig
 from ...hw.argmax import ArgMaxConfig
+from ...hw.fifo import FifoConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.replay import ReplayConfig
@@ -45,7 +46,7 @@ class Resources:
         )
 
 
-LINK = Resources(lut4=600, ff=450, block_rams=2)
+LINK = Resources(lut4=560, ff=400, block_rams=3)
 """The link between UART and accelerator."""
 
 
@@ -117,6 +118,11 @@ def _(config: WidthConverterConfig, family: str) -> Resources:
     word = config.word_lanes * config.element_bits
     narrows = config.chunks_per_word > 1  # a shift register that is also loaded
     return Resources(8 + (word if narrows else 0), config.storage_bits + 5)
+
+
+@stage_cost.register
+def _(config: FifoConfig, family: str) -> Resources:
+    return Resources(config.width + 5, 2 * config.width + 4)
 
 
 @stage_cost.register

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...hw.accelerator import AcceleratorConfig, StageConfig
 from ...hw.argmax import ArgMaxConfig
+from ...hw.fifo import FifoConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.replay import ReplayConfig
@@ -86,7 +87,9 @@ def _(config: MaxPoolConfig, inputs: np.ndarray) -> np.ndarray:
 
 
 @earliest.register
-def _(config: ArgMaxConfig | ThresholdConfig | ThermometerConfig, inputs: np.ndarray) -> np.ndarray:
+def _(
+    config: ArgMaxConfig | FifoConfig | ThresholdConfig | ThermometerConfig, inputs: np.ndarray
+) -> np.ndarray:
     return inputs + config.latency_cycles
 
 

@@ -1,3 +1,5 @@
+"""What holds for all tests."""
+
 import pytest
 import torch
 
