@@ -89,17 +89,17 @@ def board_design(
     """
     clock_hz = board.clock_hz if clock_hz is None else clock_hz
     try:
-        board_top = BoardTop(board, clock_hz, top)
+        made_hz = board.pll(clock_hz).output_hz
     except ValueError as error:
         raise ClockError(
             f"{board.name}: {error}",
             f"Ask for another clock; {board.clock_hz / 1e6:g} MHz is this board's own.",
         ) from error
-    clock_mhz = float(board_top.pll.output_hz) / 1e6
+    clock_mhz = float(made_hz) / 1e6
     if synthesis_options is None:
         synthesis_options = _synthesis_options(board)
     plan = board.platform().prepare(
-        board_top,
+        BoardTop(board, clock_hz, top),
         TOP,
         emit_src=False,
         synth_opts=list(synthesis_options),
@@ -125,7 +125,7 @@ def board_design(
     commands = json.loads(files[f"build_{TOP}.json"])["commands"]
     return Design(
         board=board,
-        clock_hz=board_top.pll.output_hz,
+        clock_hz=made_hz,
         verilog=_to_verilog(files[f"{TOP}.il"]),
         files={
             f"{TOP}.ys": script,

@@ -23,6 +23,7 @@ from ..errors import BuildFailedError
 from .cache import BuildCache, file_digest, key_of
 from .design import TOP, Design, board_design
 from .flow import LOGS, Flow, Progress
+from .process import terminable
 from .report import Resources, cells_of, clocks_of, resources_of, utilisation_of
 from .toolchain import Tool, find_tools, is_compiled, warm_up
 
@@ -131,7 +132,7 @@ def build(
         place_and_route_options=place_and_route_options,
     )
     key = _key(design, tools, attempts)
-    with _work_folder(folder) as work:
+    with terminable(), _work_folder(folder) as work:
         cached = cache is not None and cache.fetch(key, work)
         if cached:
             values = json.loads((work / REPORT).read_text())
