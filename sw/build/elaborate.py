@@ -134,6 +134,7 @@ class _Chain:
             lanes = window_lanes(node, folding.simd)
         self.regroup(node.name, "channels", lanes, source.elements)
         layer = layer_stages(self.network, node, consumer, folding)
+        stage = ""
         for suffix, config in layer.stages:
             stage = self.append(node.name, suffix, config)
         self.layers[node.name] = layer

@@ -105,4 +105,6 @@ def _node(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Node:
     for name in ("weight_type", "output_type"):
         if name in values:
             values[name] = parse(values[name])
-    return kind(**values, **{name: arrays[f"{values['name']}.{name}"] for name in kind.ARRAYS})
+    for name in kind.ARRAYS:
+        values[name] = arrays[f"{values['name']}.{name}"]
+    return kind(**values)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .datatypes import DataType
-from .nodes import EdgeType, Node
+from .nodes import Conv, Dense, EdgeType, Node
 
 INPUT = "image"
 """Name of the edge that carries the raw image."""
@@ -102,7 +102,7 @@ class Network:
         return sum(
             node.weights.size * node.weight_type.bits
             for node in self.nodes
-            if hasattr(node, "weights")
+            if isinstance(node, Conv | Dense)
         )
 
     @property
@@ -111,7 +111,7 @@ class Network:
         return sum(
             self.edges[node.name].elements * node.matrix.shape[1]
             for node in self.nodes
-            if hasattr(node, "matrix")
+            if isinstance(node, Conv | Dense)
         )
 
     def description(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ...boards.board import Board
 from ..errors import PlanError
 from ..files import written_whole
-from ..network import Network
+from ..network import Conv, Dense, Network
 from .folding import Folding
 
 SCHEMA = 1
@@ -54,7 +54,9 @@ class AcceleratorPlan:
                 f"The plan is for network {self.network} {self.network_hash[:12]}, not {network.name} {network.hash()[:12]}",
                 "Make a new plan with 'rbonn plan'.",
             )
-        layers = {node.name: node for node in network.device_nodes if hasattr(node, "matrix")}
+        layers = {
+            node.name: node for node in network.device_nodes if isinstance(node, Conv | Dense)
+        }
         if set(layers) != set(self.foldings):
             raise PlanError(
                 f"The plan folds {sorted(self.foldings)}, the network has {sorted(layers)}",

@@ -63,6 +63,7 @@ def make_plan(
                 "Ask for fewer frames per second or a higher clock.",
             )
         limits = limits[::-1]
+    total = Resources()
     for limit in limits:
         chosen = {name: _cheapest(layer, limit) for name, layer in options.items()}
         chosen_foldings = {name: option.folding for name, option in chosen.items()}

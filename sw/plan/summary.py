@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...boards.board import Board
 from ..build.elaborate import Elaboration, elaborate
-from ..network import Network
+from ..network import Conv, Dense, Network
 from .costs import LINK, Resources, stage_cost
 from .plan import AcceleratorPlan
 from .schedule import first_frame_latency
@@ -77,7 +77,7 @@ def summarise(
             continue  # absorbed by the unit before it
         cost = sum((stage_cost(stage, board.family) for stage in stages), start=Resources())
         folding = plan.foldings.get(node.name)
-        mh, mw = node.matrix.shape if folding else (None, None)
+        mh, mw = node.matrix.shape if isinstance(node, Conv | Dense) else (None, None)
         layers.append(
             LayerSummary(
                 node.name,

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..build.synthesis import BuildResult
 from ..plan.summary import PlanSummary
 from ..terminal import Terminal
 
+if TYPE_CHECKING:
+    from ..lower.agreement import Agreement  # needs PyTorch
+
 
 class Simulated(Protocol):
     """What is read of a simulation's result."""
 
-    images: int
-    mismatches: int
-    first_mismatch: Any
-    boundaries_checked: int
-    elements_compared: int
-    initiation_interval_cycles: int
-    latency_cycles: int
-    cycles_simulated: int
-    wall_seconds: float
-    simulator: str
-
-
-class Agreed(Protocol):
-    """What is read of the comparison of a float network with its integer network."""
-
-    images: int
-    accuracy_float: float
-    accuracy_integer: float
-    class_agreement: float
-    bits: dict[str, int]
-    disagreements: dict[str, int]
-    float_ties: int
-    saturations: dict[str, int]
+    @property
+    def images(self) -> int: ...
+    @property
+    def mismatches(self) -> int: ...
+    @property
+    def first_mismatch(self) -> object: ...
+    @property
+    def boundaries_checked(self) -> int: ...
+    @property
+    def elements_compared(self) -> int: ...
+    @property
+    def initiation_interval_cycles(self) -> int: ...
+    @property
+    def latency_cycles(self) -> int: ...
+    @property
+    def cycles_simulated(self) -> int: ...
+    @property
+    def wall_seconds(self) -> float: ...
+    @property
+    def simulator(self) -> str: ...
 
 
 def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
@@ -105,7 +105,7 @@ def simulation_lines(result: Simulated, planned_interval: int | None = None) -> 
     ]
 
 
-def agreement_lines(agreement: Agreed) -> list[str]:
+def agreement_lines(agreement: Agreement) -> list[str]:
     """What a comparison of float and integer network found, in words."""
     disagreements = sum(agreement.disagreements.values())
     saturations = sum(agreement.saturations.values())
