@@ -20,8 +20,9 @@ MAX_CODE = 255
 class CobsDecoder(wiring.Component):
     """Turns encoded bytes into the frame's bytes.
 
-    Empty frames (delimiters in a row) give nothing. No output is stored: each comes in the cycle of the byte that causes it, and a byte that
-    causes none is taken at once. Throughput is one byte per cycle, latency 0.
+    Empty frames (delimiters in a row) give nothing. A byte is looked at in one cycle and given, or dropped, from the next one on.
+
+    Throughput is one byte per 2 cycles, latency 1.
 
     Members
     -------
@@ -39,25 +40,32 @@ class CobsDecoder(wiring.Component):
         left = Signal(8, init=1)  # bytes of the block still to come, and one: 1 asks for a code
         starting = Signal(init=1)  # no byte of this frame has been taken
         no_zero = Signal()  # the block's code was 255
-        delimiter, code = Signal(), Signal()
-        m.d.comb += [
+
+        # What the offered byte is; known from the cycle after the one in which it is first offered.
+        looked = Signal()
+        delimiter, code, gives = Signal(), Signal(), Signal()
+        m.d.sync += [
+            looked.eq(self.i.valid & ~self.i.ready),
             delimiter.eq(self.i.payload == 0),
             code.eq(left == 1),
             # The first code stands for nothing; later ones for the zero that ended the block before.
-            self.o.valid.eq(
-                self.i.valid & Mux(delimiter, ~starting, ~(code & (starting | no_zero)))
-            ),
+            gives.eq(Mux(self.i.payload == 0, ~starting, ~((left == 1) & (starting | no_zero)))),
+        ]
+        m.d.comb += [
+            self.o.valid.eq(looked & gives),
             self.o.payload.byte.eq(Mux(code, 0, self.i.payload)),
             self.o.payload.end.eq(delimiter),
             self.o.payload.damaged.eq(~code),
-            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(looked & (~gives | self.o.ready)),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += starting.eq(delimiter)
+        with m.If(self.i.ready):
             # Written so that the choice and the subtraction share a LUT4 with the carry.
             counting = Signal()
             m.d.comb += counting.eq(~code)
-            m.d.sync += left.eq(Mux(counting, left + counting.replicate(8), self.i.payload))
+            m.d.sync += [
+                starting.eq(delimiter),
+                left.eq(Mux(counting, left + counting.replicate(8), self.i.payload)),
+            ]
             with m.If(code):
                 m.d.sync += no_zero.eq(self.i.payload == MAX_CODE)
             with m.If(delimiter):
@@ -71,8 +79,8 @@ class CobsEncoder(wiring.Component):
     A code stands before the bytes it counts, so a block waits in a ring of 256 bytes until it is complete; frames may be of any length.
     After reset the first output is a delimiter.
 
-    Latency from the byte that completes a block to the block's first output is 2 cycles. Input throughput is one byte per
-    cycle while there is room; one cycle more per block of 254 bytes and two per frame.
+    Latency from the byte that completes a block to the block's first output is 3 cycles. Throughput is one byte, delimiter
+    or code per 2 cycles, in and out.
     Storage is 256 x 8 bits of block RAM.
 
     Members
@@ -98,10 +106,11 @@ class CobsEncoder(wiring.Component):
         code = Signal(8, init=1)  # of the open block: its bytes and one
         ended = Signal(init=1)  # the last block of a frame is closed, its delimiter is not written
         close = Signal()
+        # The open block's code always has its place, so equal pointers mean a full ring. Known one cycle late, thus not in the cycle
+        # after a write.
         room = Signal()
+        m.d.sync += room.eq((tail != start) & ~write.en)
         m.d.comb += [
-            # The open block's code always has its place, so equal pointers mean a full ring.
-            room.eq(tail != start),
             close.eq(
                 ended
                 | (
@@ -124,10 +133,11 @@ class CobsEncoder(wiring.Component):
             with m.If(close):
                 m.d.sync += [head.eq(tail), code.eq(1)]
 
-        # Reading: a byte may be fetched when the output is free or being emptied.
-        fetch = Signal()
+        # Reading: a byte may be fetched when the output is free or being emptied; again, not in two cycles running.
+        fetch, available = Signal(), Signal()
+        m.d.sync += available.eq((start != head) & ~fetch)
         m.d.comb += [
-            fetch.eq((start != head) & (~self.o.valid | self.o.ready)),
+            fetch.eq(available & (~self.o.valid | self.o.ready)),
             read.addr.eq(start),
             read.en.eq(fetch),
             self.o.payload.eq(read.data),

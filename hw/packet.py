@@ -145,7 +145,10 @@ class PacketReceiver(wiring.Component):
                 with m.Elif(good & (position != CRC_BYTES)):
                     m.d.sync += reply.eq(Reply.BAD_LENGTH)
                 with m.Elif(reply == Reply.RESET):
-                    m.d.comb += self.restart.eq(1)
+                    m.d.sync += self.restart.eq(1)
+                m.next = "RESTART"
+            with m.State("RESTART"):
+                m.d.sync += self.restart.eq(0)
                 m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += [self.o_job.valid.eq(1), crc.clear.eq(1)]

@@ -16,7 +16,7 @@ class PacketSender(wiring.Component):
 
     Of an image whose frame was wrong the scores are taken and thrown away before the error is sent.
 
-    Throughput is one byte per 9 cycles, while the core and the taker of bytes are ready.
+    Throughput is one byte per 10 cycles, while the core and the taker of bytes are ready.
     Storage is the answers' program, 16 bits for each byte, in block RAM (one on iCE40 for names up to 66 bytes) or, if `program_memory`
     is "logic", in LUTs.
 
@@ -74,48 +74,32 @@ class PacketSender(wiring.Component):
 
         # Cycles from the first byte of the image to the offer of its last score.
         cycles = Signal(32, init=1)
-        with m.If(~(self.loading | job.image) | (offered & self.i.ready)):
+        ended = Signal()  # the last score was taken in the cycle before
+        m.d.sync += ended.eq(offered & self.i.ready)
+        with m.If(~(self.loading | job.image) | ended):
             m.d.sync += cycles.eq(1)
         with m.Elif(~offered):
             m.d.sync += cycles.eq(cycles + 1)
 
-        # The byte. The CRC gives its own bytes by shifting.
+        # The byte that the word says. The CRC gives its own bytes by shifting.
         def chosen(flag: Value, value: Value) -> Value:
             return Mux(flag, value, 0)
 
+        byte = Signal(8)
         wide_score = Signal(signed(32))
+        sending, done = Signal(), Signal()
         m.d.comb += [
             wide_score.eq(score),
-            self.o.payload.byte.eq(
-                word.constant
-                | chosen(word.sequence, job.sequence)
-                | chosen(word.score, wide_score.word_select(word.byte, 8))
-                | chosen(word.label, self._label().word_select(word.byte, 8))
-                | chosen(word.cycles, cycles.word_select(word.byte, 8))
-                | chosen(word.crc, crc.crc[:8])
-            ),
-            crc.i.payload.eq(self.o.payload.byte),
+            self.o.payload.byte.eq(byte),
+            self.o.payload.end.eq(word.end),
+            crc.i.payload.eq(byte),
             crc.read_out.eq(word.crc),
-        ]
-
-        # A byte goes through the CRC in eight cycles, and in the first of them into the encoder. In the cycle `moved` after these the
-        # next word is read, and the score is taken with its last byte, or if it is the image's last one with the last byte of all.
-        sending, moved = Signal(), Signal()
-        done = Signal()
-        m.d.comb += [
-            crc.i.valid.eq(sending & ~moved & ~word.end & ~(word.score & ~self.i.valid)),
+            # It goes through the CRC in eight cycles, in the first of which the encoder takes it.
+            crc.i.valid.eq(sending & ~word.end),
             crc.hold.eq(~self.o.ready),
             done.eq(crc.i.valid & crc.i.ready),
-            self.o.valid.eq(sending & ~moved & (word.end | (crc.i.valid & crc.first))),
-            self.o.payload.end.eq(word.end),
+            self.o.valid.eq(sending & (word.end | crc.first)),
         ]
-        m.d.sync += moved.eq(done)
-        with m.If(done):
-            m.d.sync += address.eq(address + 1)
-            with m.If(word.score & (word.byte == 3) & ~score_is_last):
-                m.d.sync += address.eq(program.scores)
-        with m.If(moved & (word.byte == 3)):
-            m.d.comb += self.i.ready.eq((word.score & ~score_is_last) | word.cycles)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -130,18 +114,41 @@ class PacketSender(wiring.Component):
                     for reply, start in program.starts.items():
                         with m.Case(reply):
                             m.d.sync += address.eq(start)
-                m.d.sync += moved.eq(1)
-                with m.If(~job.image | (job.reply == Reply.INFER)):
+                m.next = "READ"
+                with m.If(job.image & (job.reply != Reply.INFER)):
+                    m.next = "DISCARD"
+            with m.State("DISCARD"):
+                # The scores of an image whose frame was wrong.
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(offered):
+                    m.next = "READ"
+            with m.State("READ"):
+                # The word before is still there. A score is taken after its last byte, the image's last one after the last byte of all.
+                with m.If(word.byte == 3):
+                    m.d.comb += self.i.ready.eq((word.score & ~score_is_last) | word.cycles)
+                m.next = "CHOOSE"
+            with m.State("CHOOSE"):
+                m.d.sync += byte.eq(
+                    word.constant
+                    | chosen(word.sequence, job.sequence)
+                    | chosen(word.score, wide_score.word_select(word.byte, 8))
+                    | chosen(word.label, self._label().word_select(word.byte, 8))
+                    | chosen(word.cycles, cycles.word_select(word.byte, 8))
+                    | chosen(word.crc, crc.crc[:8])
+                )
+                with m.If(~word.score | self.i.valid):
                     m.next = "SEND"
-                with m.Else():
-                    # The scores of an image whose frame was wrong.
-                    m.d.comb += self.i.ready.eq(1)
             with m.State("SEND"):
                 m.d.comb += sending.eq(1)
-                with m.If(self.o.valid & self.o.ready & word.end):
+                with m.If(done):
+                    m.d.sync += address.eq(address + 1)
+                    with m.If(word.score & (word.byte == 3) & ~score_is_last):
+                        m.d.sync += address.eq(program.scores)
+                    m.next = "READ"
+                with m.If(word.end & self.o.ready):
                     m.next = "IDLE"
 
-        with m.If(offered & self.i.ready):
+        with m.If(ended):
             m.d.sync += job.image.eq(0)
         return m
 

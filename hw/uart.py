@@ -64,7 +64,7 @@ class UartReceiver(wiring.Component):
     bit that is high again in its middle is ignored. A low stop bit is a framing error: the byte is dropped, and the
     receiver waits for a high line before it looks for the next start bit.
 
-    Latency is 9.5 bit times and 3 cycles from the start bit's edge to `o.valid`. Senders up to 2 % faster or slower are
+    Latency is 9.5 bit times and 4 cycles from the start bit's edge to `o.valid`. Senders up to 2 % faster or slower are
     followed, at divisors from 24 on up to 4 %.
 
     Members
@@ -105,6 +105,7 @@ class UartReceiver(wiring.Component):
         full = bits[0]
         m.d.comb += self.o.payload.eq(bits[1:])
 
+        m.d.sync += [self.o.valid.eq(0), self.framing_error.eq(0), self.line_break.eq(0)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += wait.eq(line)
@@ -112,17 +113,18 @@ class UartReceiver(wiring.Component):
                     m.d.sync += bits.eq(1 << 8)
                     m.next = "BITS"
             with m.State("BITS"), m.If(sample):
-                m.d.sync += bits.eq(Cat(bits[1:], line))
                 with m.If(full):
-                    m.d.comb += [
+                    m.d.comb += wait.eq(1)
+                    m.d.sync += [
                         self.o.valid.eq(line),
                         self.framing_error.eq(~line),
                         self.line_break.eq(~line & (self.o.payload == 0)),
                     ]
-                    m.d.comb += wait.eq(1)
                     m.next = "WAIT"
                     with m.If(line):
                         m.next = "IDLE"
+                with m.Else():
+                    m.d.sync += bits.eq(Cat(bits[1:], line))
             with m.State("WAIT"):
                 m.d.comb += wait.eq(1)
                 with m.If(line):
@@ -158,9 +160,9 @@ class UartTransmitter(wiring.Component):
 
         # Stop bit, data, start bit; zeros follow, so that only the stop bit is left in its own bit time and while idle.
         bits = Signal(10, init=1)
-        free = Signal()
+        free = Signal()  # one cycle late, which is in time for the next tick
+        m.d.sync += free.eq(bits[1:] == 0)
         m.d.comb += [
-            free.eq(bits[1:] == 0),
             self.i.ready.eq(tick & free),
             self.tx.eq(bits[0]),
         ]

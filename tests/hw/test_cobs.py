@@ -87,17 +87,18 @@ def test_decoder_marks_a_frame_that_ends_inside_a_block() -> None:
     assert decode(line, len(expected)) == expected
 
 
-def test_decoder_takes_a_byte_per_cycle_and_gives_its_output_in_the_same_one() -> None:
+def test_decoder_takes_a_byte_per_two_cycles_and_gives_it_in_the_second() -> None:
     line = b"".join(cobs.encode(f) + b"\0" for f in FRAMES)
     n_outputs = sum(len(f) + 1 for f in FRAMES)
     run = drive(CobsDecoder(), line, n_outputs=n_outputs)
-    assert run.input_cycles["i"] == list(range(len(line)))
-    assert run.output_cycles[-1] == len(line) - 1
+    assert run.input_cycles["i"] == [2 * k + 1 for k in range(len(line))]
+    assert run.output_cycles[-1] == run.input_cycles["i"][-1]
 
 
-def test_encoder_takes_a_byte_per_cycle_and_starts_two_cycles_after_a_block_is_complete() -> None:
+def test_encoder_takes_a_byte_per_two_cycles_and_starts_three_after_a_block_is_complete() -> None:
     frame = bytes(random.Random(1).choices(range(1, 256), k=200))
     run = drive(CobsEncoder(), [*frame, END], n_outputs=203)
     accepted = run.input_cycles["i"]
-    assert accepted[-1] - accepted[0] == 200
-    assert run.output_cycles[1] - accepted[-1] == 2
+    assert accepted[-1] - accepted[0] == 2 * 200
+    assert run.output_cycles[1] - accepted[-1] == 3
+    assert run.output_cycles[201] - run.output_cycles[1] == 2 * 200
