@@ -88,7 +88,7 @@ def test_a_file_without_one_of_the_tensors_is_refused(path):
     tensors = network_tensors(new_network(experiment(5, 4)))
     del tensors["network.layers.5.weight"]
     save_checkpoint(path, CheckpointFile(experiment(5, 4), {"epoch": 1}, tensors))
-    with pytest.raises(CheckpointError, match="tensor 'layers.5.weight' is missing"):
+    with pytest.raises(CheckpointError, match=r"tensor 'layers.5.weight' is missing"):
         load_checkpoint(path)
 
 
