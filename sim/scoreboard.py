@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,7 +143,16 @@ def compare_output(
     return _compare(path, "output", output.width, decoded, stacked, order, layers, place)
 
 
-def _compare(path, edge, width, decoded, expected, order, layers, place) -> Comparison:
+def _compare(
+    path: Path,
+    edge: str,
+    width: int,
+    decoded: Callable[[np.ndarray], np.ndarray],
+    expected: np.ndarray,
+    order: np.ndarray,
+    layers: list[str],
+    place: Callable[[int, int], tuple[int, int, int]],
+) -> Comparison:
     """Compares a capture with `expected` (images, transfers, values per word), frame by frame in pieces of bounded size.
 
     `layers` names the values of a word: all of them (one name) or each (as many names as values).
@@ -160,7 +169,8 @@ def _compare(path, edge, width, decoded, expected, order, layers, place) -> Comp
         transfer, value = divmod(index, n_values)
         layer = layers[value] if len(layers) > 1 else layers[0]
         image = int(order[frame]) if frame < len(order) else frame
-        return Mismatch(layer, image, *place(transfer, value), want, got)
+        y, x, channel = place(transfer, value)
+        return Mismatch(layer, image, y, x, channel, want, got)
 
     for start in range(0, len(order), frames_at_once):
         frames = order[start : start + frames_at_once]

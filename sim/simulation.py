@@ -128,7 +128,16 @@ def simulate(
     return _result(plan, data["passes"], passed, seconds, simulator, log)
 
 
-def _plan(inputs, stream, output, probes, expected, expected_output, stalls, limits) -> RunPlan:
+def _plan(
+    inputs: np.ndarray,
+    stream: StreamSpec,
+    output: OutputSpec,
+    probes: Sequence[Probe],
+    expected: Mapping[str, np.ndarray],
+    expected_output: np.ndarray | Mapping[str, np.ndarray],
+    stalls: Stalls | None,
+    limits: Limits,
+) -> RunPlan:
     """The checked plan of a simulation."""
     inputs = np.asarray(inputs)
     if inputs.ndim != 2 or not inputs.size:

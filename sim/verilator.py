@@ -18,11 +18,21 @@ from .process import reason, run_logged
 PROGRAM = "simulation"
 """Name of the compiled program in its folder."""
 
-_OPTIMISATION = (
-    *("CXX=g++", "LINK=g++", "OPT_FAST=-O2", "OPT_SLOW=-O0"),
+_BUILD = "build"
+
+_VERILATE = (
+    *("--cc", "--exe", "--timing", "--vpi", "-O3", "--x-assign", "fast", "--x-initial", "fast"),
+    *("--noassert", "-Wno-lint", "-Wno-style", "-Wno-fatal", "--prefix", "Vtop"),
+    *("-CFLAGS", "-std=c++20"),  # g++ 12 needs it for --timing
+)
+
+_MAKE = (
+    *("-f", "Vtop.mk", "-j", "2", "CXX=g++", "LINK=g++"),
+    # Code that runs every cycle, and code that runs once.
+    *("OPT_FAST=-O2", "OPT_SLOW=-O0"),
+    # How g++ reads precompiled headers, which large designs get; the pip package does not know.
     "CFG_CXXFLAGS_PCH_I=-include",
 )
-"""Code that runs every cycle, and code that runs once; how g++ reads precompiled headers, which large designs get."""
 
 _CACHE_BYTES = 300_000_000
 """Of all compiled simulations; one takes about 3 MB."""
@@ -77,31 +87,31 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
     BuildFailedError - compilation failed (the last line of the log is quoted)
     """
     # Not at the top: the simulator loads this package too, and needs nothing of what builds bitstreams.
+    from cocotb_tools import config
+
     from ..sw.build.cache import BuildCache, cache_folder, key_of
 
     verilator, environment = find_verilator()
-    libraries, main = _cocotb_files()
+    main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
     arguments = [
-        *("--cc", "--exe", "--timing", "--vpi", "-O3", "--x-assign", "fast", "--x-initial", "fast"),
-        *("--noassert", "-Wno-lint", "-Wno-style", "-Wno-fatal", "--prefix", "Vtop"),
-        *("--top-module", bench_top, "-o", PROGRAM, "-CFLAGS", "-std=c++20"),
-        *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
+        *(*_VERILATE, "--top-module", bench_top, "-o", PROGRAM),
+        *("-LDFLAGS", f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"),
+        *("-Mdir", _BUILD, str(main), "bench.sv", "design.v"),
     ]
     versions = [_output([str(verilator), "--version"], environment), _output(["g++", "--version"])]
-    runtime_key = key_of([*arguments, *versions, str(verilator)])
-    key = key_of([verilog, bench, runtime_key, *_OPTIMISATION, main.read_text(encoding="utf-8")])
+    runtime_key = key_of([str(verilator), *_VERILATE, *_MAKE, *versions])
+    key = key_of([verilog, bench, runtime_key, *arguments, main.read_text(encoding="utf-8")])
     programs, runtimes = (
         BuildCache(cache_folder() / name, _CACHE_BYTES)
         for name in ("simulations", "verilator-runtime")
     )
     folder = log.parent / "verilator"
     folder.mkdir()
+    program = folder / PROGRAM
     if not programs.fetch(key, folder):
         (folder / "design.v").write_text(verilog, encoding="utf-8")
         (folder / "bench.sv").write_text(bench, encoding="utf-8")
-        build = folder / "build"
-        generate = [str(verilator), *arguments, "-Mdir", str(build)]
-        _checked([*generate, str(main), "bench.sv", "design.v"], folder, log, environment)
+        _checked([str(verilator), *arguments], folder, log, environment)
         # The object files of Verilator's runtime, the same for every design, are 12 of the 16 seconds that a small design
         # takes to compile. Files newer than their sources are left alone by make.
         runtime = folder / "runtime"
@@ -109,17 +119,16 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
         known = runtimes.fetch(runtime_key, runtime)
         if known:
             for path in runtime.glob("*.o"):
-                path.rename(build / path.name)
-        command = ["make", "-C", str(build), "-f", "Vtop.mk", "-j", "2", *_OPTIMISATION]
-        _checked(command, folder, log, environment)
+                path.rename(folder / _BUILD / path.name)
+        _checked(["make", "-C", _BUILD, *_MAKE], folder, log, environment)
         if not known:
-            runtimes.store(runtime_key, build.glob("verilated*.o"))
-        (build / PROGRAM).rename(folder / PROGRAM)
-        shutil.rmtree(build)
+            runtimes.store(runtime_key, (folder / _BUILD).glob("verilated*.o"))
+        (folder / _BUILD / PROGRAM).rename(program)
+        shutil.rmtree(folder / _BUILD)
         shutil.rmtree(runtime)
-        programs.store(key, [folder / PROGRAM])
-    (folder / PROGRAM).chmod(0o755)
-    return folder / PROGRAM
+        programs.store(key, [program])
+    program.chmod(0o755)
+    return program
 
 
 def _checked(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> None:
@@ -133,14 +142,3 @@ def _output(command: list[str], environment: dict[str, str] | None = None) -> st
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False
     ).stdout
-
-
-def _cocotb_files() -> tuple[Path, Path]:
-    """The folder of cocotb's libraries and its main program for Verilator."""
-    try:
-        from cocotb_tools import config
-    except ImportError as error:
-        raise ToolchainNotFoundError(
-            "cocotb is not installed.", "Install it with: pip install 'rbonn[sim]'"
-        ) from error
-    return config.libs_dir, config.share_dir / "lib" / "verilator" / "verilator.cpp"
