@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -53,6 +53,34 @@ class Counters(wiring.Component):
             words.append(port.data)
         total = Signal(self.sum_bits)
         m.d.sync += [total.eq(total + sum(words)), self.tx.eq(Cat(total, self.rx).xor())]
+        return m
+
+
+class BlockRams(wiring.Component):
+    """A number of iCE40 block RAMs."""
+
+    rx: In(1)
+    tx: Out(1, init=1)
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        super().__init__()
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        line = self.rx
+        for number in range(self.n):
+            data = Signal(16, name=f"data{number}")
+            m.submodules[f"ram{number}"] = Instance(
+                "SB_RAM40_4K",
+                i_RCLK=ClockSignal(),
+                i_RCLKE=1,
+                i_RE=1,
+                i_RADDR=Cat(line, Const(0, 10)),
+                o_RDATA=data,
+            )
+            line = data[0]
+        m.d.comb += self.tx.eq(line)
         return m
 
 
@@ -204,7 +232,7 @@ def test_a_clock_that_is_missed_is_reported_not_hidden(tmp_path: Path):
 def test_a_design_that_is_too_large_names_the_resource_and_leaves_its_logs(tmp_path: Path):
     folder = tmp_path / "out"
     with pytest.raises(DoesNotFitError, match="needs 31 block RAMs, the iCE40UP5K has 30"):
-        build(ICEBREAKER, Counters(memories=31), "large", folder)
+        build(ICEBREAKER, BlockRams(31), "large", folder)
     assert {path.name for path in folder.iterdir()} == {"yosys.log", "nextpnr.log"}
 
 
