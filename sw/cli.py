@@ -74,7 +74,7 @@ def models(as_json: AsJson = False) -> None:
     terminal.json(rows)
     terminal.table(
         "Shipped networks",
-        ["name", "data set", "accuracy %", "float %", "test images", "weight bits", "binary MACs"],
+        ["name", "data set", "right %", "float %", "tested on", "weight bits", "MACs"],
         (
             [
                 row["name"],
