@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def run_logged(
@@ -27,7 +24,7 @@ def run_logged(
     """
     with log.open("a", encoding="utf-8") as file:
         process = subprocess.Popen(
-            list(command),
+            [*_with_parent(), *command],
             cwd=folder,
             env=dict(environment) if environment is not None else None,
             stdin=subprocess.DEVNULL,
@@ -36,7 +33,6 @@ def run_logged(
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=_end_with_parent,
         )
         assert process.stdout is not None
         try:
@@ -52,10 +48,10 @@ def run_logged(
                 process.wait()
 
 
-def _end_with_parent() -> None:
-    """Lets the kernel kill this process when its parent is killed, which then cannot do it (Linux only)."""
-    if _LIBC:
-        _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def _with_parent() -> list[str]:
+    """Begin of a command that the kernel kills when its parent is killed and can no longer do it; empty where there is no `setpriv`."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def reason(log: Path) -> str:

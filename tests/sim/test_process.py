@@ -1,6 +1,7 @@
 """`rbonn.sim.process`: children are logged, and end with their parent."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ def test_an_interrupt_kills_the_command_and_its_children(tmp_path: Path) -> None
     assert not any(map(is_running, processes))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux does it")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv of util-linux")
 def test_a_command_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "from pathlib import Path; from rbonn.sim.process import run_logged; "
