@@ -13,6 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+FILE_COLUMNS = 120
+"""Width of tables that go to a file or a pipe."""
+
 
 @dataclass(slots=True)
 class Terminal:
@@ -26,10 +29,8 @@ class Terminal:
 
     as_json: bool = False
     quiet: bool = False
-    out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
-    err: Console = field(
-        default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True)
-    )
+    out: Console = field(default_factory=lambda: _console(stderr=False))
+    err: Console = field(default_factory=lambda: _console(stderr=True))
 
     def say(self, text: str) -> None:
         """A line of text for the person who waits."""
@@ -100,6 +101,14 @@ class Bar:
     def steps(self, what: str, done: int, of: int) -> None:
         """`done` steps of `of`."""
         self.fraction(what, done / max(of, 1))
+
+
+def _console(*, stderr: bool) -> Console:
+    """A console as wide as the terminal; wide enough for every table where there is none."""
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = FILE_COLUMNS
+    return console
 
 
 def _cell(value: Any) -> str:

@@ -93,29 +93,23 @@ def simulation_lines(result: Simulated, planned_interval: int | None = None) -> 
             f"{result.mismatches} of {result.elements_compared} values differ; first: {result.first_mismatch}"
         ]
     planned = f" (planned {planned_interval})" if planned_interval is not None else ""
-    speed = result.cycles_simulated / result.wall_seconds
+    compared = f"{result.elements_compared} values compared on {result.boundaries_checked} edges of the graph"
+    cycles = f"{result.initiation_interval_cycles} cycles per frame{planned}"
+    speed = f"{result.cycles_simulated / result.wall_seconds / 1000:.0f} thousand per second"
     return [
-        (
-            f"{result.images} of {result.images} images, every output bit equal; "
-            f"{result.elements_compared} values compared on {result.boundaries_checked} edges of the graph"
-        ),
-        f"{result.initiation_interval_cycles} cycles per frame{planned}, first answer after {result.latency_cycles} cycles",
-        f"{result.cycles_simulated} cycles simulated in {result.wall_seconds:.1f} s "
-        f"({speed:,.0f} per second, {result.simulator})".replace(",", " "),
+        f"{result.images} of {result.images} images, every output bit equal: {compared}",
+        f"{cycles}, first answer after {result.latency_cycles} cycles",
+        f"{result.cycles_simulated} cycles simulated in {result.wall_seconds:.1f} s ({speed}, {result.simulator})",
     ]
 
 
 def agreement_lines(agreement: Agreement) -> list[str]:
     """What a comparison of float and integer network found, in words."""
-    disagreements = sum(agreement.disagreements.values())
+    differ, bits = sum(agreement.disagreements.values()), sum(agreement.bits.values())
+    right = f"float {100 * agreement.accuracy_float:.2f} %, integer {100 * agreement.accuracy_integer:.2f} % right"
+    same = f"same class on {100 * agreement.class_agreement:.2f} %"
     saturations = sum(agreement.saturations.values())
     return [
-        (
-            f"{agreement.images} test images: float {100 * agreement.accuracy_float:.2f} %, integer "
-            f"{100 * agreement.accuracy_integer:.2f} % right, same class on {100 * agreement.class_agreement:.2f} %"
-        ),
-        (
-            f"{disagreements} of {sum(agreement.bits.values())} binary activations differ "
-            f"({agreement.float_ties} float ties), {saturations} saturations"
-        ),
+        f"{agreement.images} test images: {right}, {same}",
+        f"{differ} of {bits} binary activations differ ({agreement.float_ties} float ties), {saturations} saturations",
     ]
