@@ -17,7 +17,7 @@ class PacketSender(wiring.Component):
     Of an image whose frame was wrong the scores are taken and thrown away before the error is sent.
 
     Throughput is one byte per 10 cycles, while the core and the taker of bytes are ready.
-    Storage is the answers' program, 16 bits for each byte, in block RAM (one on iCE40 for names up to 66 bytes) or, if `program_memory`
+    Storage is the answers' program, 16 bits for each byte, in block RAM (one on iCE40 for names up to 63 bytes) or, if `program_memory`
     is "logic", in LUTs.
 
     Parameters
