@@ -61,13 +61,15 @@ def test_a_healthy_entry_stays_when_it_is_stored_again(tmp_path: Path):
 
 
 def test_the_entries_used_longest_ago_go_first(tmp_path: Path):
-    cache = BuildCache(tmp_path / "cache", limit_bytes=3_500)
-    for age, name in enumerate(("a", "b", "c")):
+    cache = BuildCache(tmp_path / "cache", limit_bytes=1_000_000)
+    names = "hbgfaedc"
+    for age, name in enumerate(names):
         cache.store(name, files(tmp_path / name, data=name * 1_000))
         os.utime(tmp_path / "cache" / name, (1_000 + age, 1_000 + age))
-    assert fetched(cache, "a", tmp_path / "use") == {"data": "a" * 1_000}
-    cache.store("d", files(tmp_path / "d", data="d" * 1_000))
-    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["a", "c", "d"]
+    assert fetched(cache, "h", tmp_path / "use") == {"data": "h" * 1_000}
+    cache = BuildCache(tmp_path / "cache", limit_bytes=4_600)  # manifests have some 80 bytes
+    cache.store("new", files(tmp_path / "new", data="n" * 1_000))
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"d", "c", "h", "new"}
 
 
 def test_what_a_killed_process_left_is_removed_after_an_hour(tmp_path: Path):

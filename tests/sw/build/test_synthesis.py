@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from amaranth.lib.wiring import In, Out
 from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F, Board
 from rbonn.sw.build import BuildCache, BuildResult, build, read_report
 from rbonn.sw.build.cache import file_digest
+from rbonn.sw.build.design import board_design
 from rbonn.sw.build.flow import LOGS
+from rbonn.sw.build.synthesis import _key
+from rbonn.sw.build.toolchain import find_tools
 from rbonn.sw.errors import BuildFailedError, DoesNotFitError
 
 from .echo import Echo
@@ -208,6 +212,23 @@ def test_another_seed_clock_or_design_is_another_build(
     assert not other.cached
     assert other.seed == 2
     assert other.bitstream.read_bytes() != result.bitstream.read_bytes()
+
+
+def test_the_key_of_a_build_depends_on_all_that_decides_its_result():
+    design = board_design(ICEBREAKER, Echo())
+    tools = find_tools("ice40")
+    newer = {**tools, "yosys": replace(tools["yosys"], version="99")}
+    keys = {
+        _key(design, tools, 1),
+        _key(design, tools, 2),
+        _key(design, newer, 1),
+        _key(replace(design, verilog=design.verilog + "//"), tools, 1),
+        _key(replace(design, files={**design.files, "top.pcf": ""}), tools, 1),
+        _key(replace(design, commands=design.commands[:2]), tools, 1),
+        _key(replace(design, board=replace(ICEBREAKER, device="other")), tools, 1),
+    }
+    assert len(keys) == 7
+    assert _key(board_design(ICEBREAKER, Echo()), find_tools("ice40"), 1) in keys
 
 
 def test_a_clock_that_is_missed_is_reported_not_hidden(tmp_path: Path):
