@@ -122,7 +122,7 @@ def board_design(
     script, map_files = fast_script(
         board.family, find_tool("yosys"), script.replace(from_rtlil, from_verilog)
     )
-    commands = json.loads(files[f"build_{TOP}.json"])["commands"]
+    commands: list[list[str]] = json.loads(files[f"build_{TOP}.json"])["commands"]
     return Design(
         board=board,
         clock_hz=made_hz,

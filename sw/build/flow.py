@@ -86,14 +86,16 @@ class Flow:
         synthesis, place_and_route, pack = self.design.commands
         self.progress("synthesis", _SYNTHESIS_FROM)
         self._step(synthesis, "yosys.log")
-        for attempt in range(seed, seed + attempts):
-            self._place_and_route(place_and_route, attempt)
+        last = seed + attempts - 1
+        while True:
+            self._place_and_route(place_and_route, seed)
             margin = min((got / asked for got, asked in self._clocks().values()), default=1.0)
-            if not NEARLY <= margin < 1:
+            if seed == last or not NEARLY <= margin < 1:
                 break
+            seed += 1
         self.progress("packing the bitstream", _PACK_FROM)
         self._step(pack, "pack.log")
-        return attempt
+        return seed
 
     def place_and_route_report(self) -> dict[str, Any]:
         """The report that nextpnr wrote."""

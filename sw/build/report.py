@@ -131,7 +131,7 @@ def check_fits(board: Board, log: Path) -> None:
     ]
     if over:
         _, kind, used, available = max(over)
-        raise does_not_fit(board, _RESOURCE_NAMES.get(kind, kind), used, available)
+        raise does_not_fit(board, _RESOURCE_NAMES.get(str(kind), str(kind)), used, available)
     if "Unable to find legal placement" in text or "no BELs remaining" in text:
         numbers = {kind: (int(used), int(there)) for kind, used, there in pattern.findall(text)}
         logic = numbers.get("ICESTORM_LC") or numbers.get("TRELLIS_COMB") or (0, 0)
