@@ -246,6 +246,10 @@ def simulate(
     images_from: Annotated[
         Path | None, typer.Option(help="Images from a .npy file instead of the shipped samples.")
     ] = None,
+    link: Annotated[
+        bool,
+        typer.Option("--link", help="The whole top level, through its serial line, as a board."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the random stalls.")] = 1,
     simulator: Annotated[
         str | None, typer.Option(help="verilator or icarus [default: the first that is installed].")
@@ -260,23 +264,38 @@ def simulate(
     """Simulate the generated Verilog with cocotb, and compare every edge with the golden model."""
     from ..sim import Stalls
     from ..sim.accelerator import simulate_accelerator
+    from ..sim.top_level import simulate_top_level
     from .project import Project
-    from .report.tables import simulation_lines
+    from .report.tables import link_lines, simulation_lines
 
     terminal = Terminal(as_json, quiet)
     project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    chosen = project.images(images, images_from)
+    folder = (output or project.folder) / ("simulation-link" if link else "simulation")
     with terminal.progress("simulate") as bar:
-        result = simulate_accelerator(
-            project.network,
-            project.elaboration,
-            project.images(images, images_from),
-            folder=(output or project.folder) / "simulation",
-            stalls=Stalls(seed=seed),
-            simulator=simulator,
-            progress=bar.steps,
-        )
+        if link:
+            result = simulate_top_level(
+                project.network,
+                project.top(),
+                chosen,
+                folder=folder,
+                simulator=simulator,
+                progress=bar.steps,
+            )
+            lines = link_lines(result)
+        else:
+            result = simulate_accelerator(
+                project.network,
+                project.elaboration,
+                chosen,
+                folder=folder,
+                stalls=Stalls(seed=seed),
+                simulator=simulator,
+                progress=bar.steps,
+            )
+            lines = simulation_lines(result, project.summary.initiation_interval_cycles)
     terminal.json({"schema": 1, **asdict(result)})
-    for line in simulation_lines(result, project.summary.initiation_interval_cycles):
+    for line in lines:
         terminal.result(line)
     if result.mismatches:
         raise typer.Exit(1)
@@ -396,9 +415,11 @@ def demo(
 ) -> None:
     """Everything once, without a board: golden model, plan, Verilog, simulation, bitstream, one answer."""
     from ..sim.accelerator import simulate_accelerator
+    from ..sim.top_level import simulate_top_level
     from .demo import run_demo
 
-    if not run_demo(network, board, output, Terminal(quiet=quiet), simulate_accelerator):
+    terminal = Terminal(quiet=quiet)
+    if not run_demo(network, board, output, terminal, simulate_accelerator, simulate_top_level):
         raise typer.Exit(1)
 
 

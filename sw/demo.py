@@ -11,17 +11,33 @@ from .network.golden import GoldenModel
 from .plan.plan import save_plan
 from .project import Project
 from .report.drawing import draw
-from .report.tables import Simulated, build_table, plan_table, simulation_lines
+from .report.tables import (
+    Conversed,
+    Simulated,
+    build_table,
+    link_lines,
+    plan_table,
+    simulation_lines,
+)
 from .terminal import Terminal
 
 SIMULATED_IMAGES = 10
+LINK_IMAGES = 4
 
+# Handed in, so that nothing below the command line depends on the simulator.
 Simulate = Callable[..., Simulated]
-"""`rbonn.sim.accelerator.simulate_accelerator`, handed in so that nothing below the command line depends on the simulator."""
+"""`rbonn.sim.accelerator.simulate_accelerator`"""
+Converse = Callable[..., Conversed]
+"""`rbonn.sim.top_level.simulate_top_level`"""
 
 
 def run_demo(
-    network: str, board: str, folder: Path | None, terminal: Terminal, simulate: Simulate
+    network: str,
+    board: str,
+    folder: Path | None,
+    terminal: Terminal,
+    simulate: Simulate,
+    converse: Converse,
 ) -> bool:
     """Golden model, plan, Verilog, simulation, bitstream and one answer, into `folder`; whether all is well."""
     start = monotonic()
@@ -58,6 +74,18 @@ def run_demo(
     for line in simulation_lines(simulated, project.summary.initiation_interval_cycles):
         terminal.result(line)
 
+    terminal.result("\nand once more as a board does it: bits on the pins of the serial line")
+    with terminal.progress("simulate") as bar:
+        conversed = converse(
+            project.network,
+            project.top(),
+            samples.images[:LINK_IMAGES],
+            folder=folder / "simulation-link",
+            progress=bar.steps,
+        )
+    for line in link_lines(conversed):
+        terminal.result(line)
+
     terminal.result(f"\n5. Bitstream for {project.board.title}")
     with terminal.progress("build") as bar:
         built = project.build(folder, progress=bar.fraction)
@@ -76,4 +104,4 @@ def run_demo(
     terminal.result(f"\nDone in {monotonic() - start:.0f} s. With a board on the desk:")
     terminal.result(f"  rbonn flash {network} --board {project.board.name}")
     terminal.result(f"  rbonn run {network} --board {project.board.name} --port PORT IMAGE.png")
-    return simulated.mismatches == 0 and built.timing_met
+    return not simulated.mismatches and not conversed.mismatches and built.timing_met

@@ -103,6 +103,33 @@ def simulation_lines(result: Simulated, planned_interval: int | None = None) -> 
     ]
 
 
+class Conversed(Protocol):
+    """What is read of a conversation over a simulated serial line."""
+
+    @property
+    def images(self) -> int: ...
+    @property
+    def mismatches(self) -> int: ...
+    @property
+    def first_mismatch(self) -> object: ...
+    @property
+    def answers_compared(self) -> int: ...
+    @property
+    def cycles_simulated(self) -> int: ...
+
+
+def link_lines(result: Conversed) -> list[str]:
+    """The verdict of a conversation over a simulated serial line in words."""
+    if result.mismatches:
+        return [
+            f"{result.mismatches} of {result.answers_compared} answers differ; first: {result.first_mismatch}"
+        ]
+    return [
+        f"{result.images} images sent and answered over the serial line, every score and label equal",
+        f"{result.cycles_simulated} cycles of the whole top level, damaged requests and a reset among them",
+    ]
+
+
 def agreement_lines(agreement: Agreement) -> list[str]:
     """What a comparison of float and integer network found, in words."""
     differ, bits = sum(agreement.disagreements.values()), sum(agreement.bits.values())

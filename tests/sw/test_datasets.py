@@ -57,7 +57,7 @@ def write_files(folder, *, compressed=True):
     folder.mkdir(parents=True, exist_ok=True)
     for name, contents in CONTENTS.items():
         if compressed:
-            (folder / f"{name}.gz").write_bytes(gzip.compress(contents))
+            (folder / f"{name}.gz").write_bytes(gzip.compress(contents, mtime=0))
         else:
             (folder / name).write_bytes(contents)
 
@@ -88,7 +88,7 @@ class Mirror:
 
 
 def published():
-    return {f"{name}.gz": gzip.compress(contents) for name, contents in CONTENTS.items()}
+    return {f"{name}.gz": gzip.compress(contents, mtime=0) for name, contents in CONTENTS.items()}
 
 
 def test_the_real_mnist_is_read_and_its_first_test_images_are_the_samples(real):
@@ -170,7 +170,7 @@ def test_a_second_mirror_serves_where_the_first_is_wrong(monkeypatch):
         def __call__(self, address, timeout):
             answer = super().__call__(address, timeout)
             first = address.startswith(datasets._MIRRORS[0])
-            return io.BytesIO(gzip.compress(b"something else")) if first else answer
+            return io.BytesIO(gzip.compress(b"something else", mtime=0)) if first else answer
 
     mirror = FirstIsWrong(published())
     monkeypatch.setattr("urllib.request.urlopen", mirror)
@@ -184,7 +184,7 @@ def test_a_second_mirror_serves_where_the_first_is_wrong(monkeypatch):
         (urllib.error.URLError("no route"), "no route"),
         (TimeoutError("timed out"), "timed out"),
         (b"<html>", "Not a gzipped file"),
-        (gzip.compress(b"other"), "SHA-256"),
+        (gzip.compress(b"other", mtime=0), "SHA-256"),
     ],
 )
 def test_a_failed_download_names_the_file_and_leaves_nothing(monkeypatch, answer, message):
