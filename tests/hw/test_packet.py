@@ -31,11 +31,14 @@ def infer(sequence: int, image: bytes = IMAGE) -> bytes:
 
 
 def receive(
-    frames: list[bytes | tuple[bytes, bool]], *, seed: int | None = None, lost: bool = False
+    frames: list[bytes | tuple[bytes, bool]],
+    *,
+    seed: int | None = None,
+    lost_in: tuple[int, ...] = (),
 ) -> tuple[list[Job], bytes, int]:
     """Jobs, bytes that went to the core, and restarts, of decoded frames, or (frame, damaged).
 
-    With a seed, core and taker of jobs are ready at random. With `lost` a byte is lost in each frame.
+    With a seed, core and taker of jobs are ready at random. A byte is lost in each frame whose number is in `lost_in`.
     """
     receiver = PacketReceiver(IMAGE_BYTES)
     rng = random.Random(seed)
@@ -44,9 +47,9 @@ def receive(
     restarts = 0
 
     async def feed(ctx: Any) -> None:
-        for item in frames:
+        for number, item in enumerate(frames):
             decoded, damaged = item if isinstance(item, tuple) else (item, False)
-            ctx.set(receiver.lost, lost)
+            ctx.set(receiver.lost, number in lost_in)
             for byte, end in [*((byte, 0) for byte in decoded), (0, 1)]:
                 ctx.set(receiver.i.valid, 1)
                 ctx.set(receiver.i.payload, {"byte": byte, "end": end, "damaged": end and damaged})
@@ -159,10 +162,15 @@ def test_the_first_reason_counts() -> None:
 
 
 def test_a_lost_byte_is_told_of_only_with_a_damaged_frame_and_once() -> None:
-    jobs, *_ = receive([infer(1)], lost=True)
-    assert jobs == [(1, Reply.INFER, 1)]
-    jobs, *_ = receive([infer(1), infer(2)[:-1]], lost=True)
-    assert [reply for _, reply, _ in jobs] == [Reply.INFER, Reply.OVERRUN]
+    cut = infer(2)[:-1]
+    jobs, *_ = receive([infer(1), cut, cut, infer(3), cut], lost_in=(0, 3))
+    assert [reply for _, reply, _ in jobs] == [
+        Reply.INFER,
+        Reply.OVERRUN,
+        Reply.DAMAGED,
+        Reply.INFER,
+        Reply.OVERRUN,
+    ]
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

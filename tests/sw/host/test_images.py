@@ -54,6 +54,14 @@ def test_transparency_is_dropped(tmp_path: Path, pixels: np.ndarray) -> None:
     assert (read_image(tmp_path / "a.png", network())[..., 0] == pixels).all()
 
 
+def test_a_cameras_rotation_mark_is_obeyed(tmp_path: Path, pixels: np.ndarray) -> None:
+    turned = Image.fromarray(np.rot90(pixels))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
+    turned.save(tmp_path / "a.png", exif=exif)
+    assert (read_image(tmp_path / "a.png", network())[..., 0] == pixels).all()
+
+
 def test_invert_gives_the_negative(tmp_path: Path, pixels: np.ndarray) -> None:
     image = read_image(saved(tmp_path / "a.png", pixels), network(), invert=True)
     assert (image[..., 0] == 255 - pixels).all()
