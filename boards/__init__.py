@@ -5,7 +5,7 @@ A board is one file with one or more `Board` objects, listed in `BOARDS` below. 
 1. copy `icebreaker.py` (iCE40) or `ulx3s.py` (ECP5); `platform` is the class of amaranth-boards, or your own subclass of
    `amaranth.vendor.LatticeICE40Platform` or `LatticeECP5Platform` with the pins of the oscillator and a UART resource;
 2. `capacity` is what nextpnr's utilisation table calls available; `clock_hz` must be a frequency that `board.pll` makes;
-   on an iCE40 the oscillator must be on the pad of a PLL;
+   on an iCE40 `pll_on_pad` says whether a PLL lies at the oscillator's pin;
 3. add the object to `BOARDS`. Nothing else names boards.
 
 A program that has a board of its own passes the `Board` object itself to `rbonn.sw.build.build`.

@@ -97,6 +97,7 @@ class Board:
     loads_sram : bool - whether the programmer can load the device without writing its flash
     platform : Callable[[], Platform] - makes a fresh amaranth-boards platform; each build needs its own
     held_high : tuple[str, ...] - output resources that the design holds at 1
+    pll_on_pad : bool - iCE40: whether a PLL lies at the oscillator's pin, else the clock reaches it through the fabric
     """
 
     name: str
@@ -113,6 +114,7 @@ class Board:
     loads_sram: bool
     platform: Callable[[], Platform]
     held_high: tuple[str, ...] = ()
+    pll_on_pad: bool = True
 
     @property
     def link(self) -> str:

@@ -1,5 +1,7 @@
 """The outermost module of a board: pins, PLL, clock domain and power-on reset around a top level with a UART."""
 
+from typing import Any
+
 from amaranth import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
 from amaranth.build import Platform
 from amaranth.lib import io, wiring
@@ -90,7 +92,15 @@ class BoardTop(Elaboratable):
         locked = Signal()
         port = platform.request(self.board.oscillator, dir="-")
         if isinstance(self.pll, Ice40PllSetting):
-            m.submodules.pll = _sb_pll40(self.pll, port, clock, locked)
+            if self.board.pll_on_pad:
+                source = {"i_PACKAGEPIN": port.io}
+            else:
+                oscillator = Signal(name="oscillator")
+                m.submodules.oscillator = Instance(
+                    "SB_IO", p_PIN_TYPE=0b000001, io_PACKAGE_PIN=port.io, o_D_IN_0=oscillator
+                )
+                source = {"i_REFERENCECLK": oscillator}
+            m.submodules.pll = _sb_pll40(self.pll, source, clock, locked)
         else:
             m.submodules.oscillator = oscillator = io.Buffer("i", port)
             m.submodules.pll = _ehxplll(self.pll, oscillator.i, clock, locked)
@@ -116,21 +126,21 @@ class BoardTop(Elaboratable):
 
 
 def _sb_pll40(
-    setting: Ice40PllSetting, port: io.SingleEndedPort, clock: Signal, locked: Signal
+    setting: Ice40PllSetting, source: dict[str, Any], clock: Signal, locked: Signal
 ) -> Instance:
-    """The iCE40's PLL in the form that takes its input from a pad beside it."""
+    """The iCE40's PLL in the form for its `source`: a pad beside it, or the fabric."""
     return Instance(
-        "SB_PLL40_PAD",
+        "SB_PLL40_PAD" if "i_PACKAGEPIN" in source else "SB_PLL40_CORE",
         p_FEEDBACK_PATH="SIMPLE",
         p_DIVR=setting.divr,
         p_DIVF=setting.divf,
         p_DIVQ=setting.divq,
         p_FILTER_RANGE=setting.filter_range,
-        i_PACKAGEPIN=port.io,
         i_RESETB=1,
         i_BYPASS=0,
         o_PLLOUTGLOBAL=clock,
         o_LOCK=locked,
+        **source,
     )
 
 
