@@ -108,7 +108,7 @@ def test_a_frame_whose_length_field_lies_is_refused_and_nothing_but_images_enter
 def test_changed_bits_of_a_frame_are_found_and_the_next_request_is_right() -> None:
     good = decoded_infer(5, IMAGE)
     flips = [
-        (int.from_bytes(good) ^ 1 << bit).to_bytes(len(good)) for bit in range(2, 8 * len(good), 11)
+        (int.from_bytes(good) ^ 1 << bit).to_bytes(len(good)) for bit in range(2, 8 * len(good), 17)
     ]
     bench = Bench()
     pieces = [p for flip in flips for p in (encoded(flip), "answer", infer(6, OTHER), "answer")]
@@ -173,7 +173,7 @@ def test_reset_drops_the_image_in_the_core_and_is_answered() -> None:
     assert len(frames) == 2
 
 
-@pytest.mark.parametrize("wait_bits", range(0, 700, 140))
+@pytest.mark.parametrize("wait_bits", range(0, 700, 233))
 def test_reset_in_the_middle_of_an_answer_is_answered_after_a_delimiter(wait_bits: int) -> None:
     bench = Bench()
     reset = encode_frame(Frame(2, Command.RESET))
@@ -200,7 +200,7 @@ def test_bytes_lost_in_a_full_buffer_are_reported_as_an_overrun() -> None:
     assert len(frames) == 2
 
 
-@settings(max_examples=7, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(st.data())
 def test_whatever_happens_to_the_line_no_answer_is_wrong_and_the_last_request_is_answered(
     drawn: st.DataObject,
