@@ -1,4 +1,4 @@
-"""Measures the whole way for a shipped network: generation, simulation, and builds for an iCE40 and an ECP5 board.
+"""Measures the whole way for each shipped network: generation, simulation, and builds for an iCE40 and an ECP5 board.
 
     python benchmarks/first_light.py                                  # prints
     python benchmarks/first_light.py -o benchmarks/results/first_light.json
@@ -10,6 +10,7 @@ clocks do not depend on it.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -19,14 +20,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rbonn.sim.accelerator import simulate_accelerator
+from rbonn.sw.models import model_names
+from rbonn.sw.project import Project
+
 BOARDS = ("icebreaker", "ulx3s-25f")
 
 
 def measure(network: str, board: str, folder: Path) -> dict[str, Any]:
     """Plan, generation, simulation and build of one network on one board."""
-    from rbonn.sim.accelerator import simulate_accelerator
-    from rbonn.sw.project import Project
-
     start = time.monotonic()
     project = Project.find(network, board)
     project.write_verilog(folder)
@@ -75,18 +77,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--network", default="mnist_cnn_1w1a")
+    parser.add_argument("--networks", nargs="+", default=model_names())
     parser.add_argument("--boards", nargs="+", default=list(BOARDS))
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     results = []
-    for board in options.boards:
+    for network, board in itertools.product(options.networks, options.boards):
         with tempfile.TemporaryDirectory() as folder:
             os.environ["RBONN_CACHE"] = str(Path(folder) / "cache")
-            results.append(measure(options.network, board, Path(folder) / "out"))
+            results.append(measure(network, board, Path(folder) / "out"))
         print(json.dumps(results[-1], indent=2))
     if options.output:
-        command = f"python benchmarks/first_light.py --network {options.network} --boards {' '.join(options.boards)}"
+        command = f"python benchmarks/first_light.py --networks {' '.join(options.networks)} --boards {' '.join(options.boards)}"
         machine = (
             f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         )

@@ -1,7 +1,7 @@
 """What the stages cost on an iCE40UP5K: LUT4, flip-flops, block RAMs, and the clock they reach.
 
 Each stage is synthesised alone; the clock is measured behind a shift register in front and one behind it, so that a wide stream needs no
-pins, and is the slowest of three seeds. Takes about three minutes; writes `hw_blocks.json` beside itself:
+pins, and is the slowest of three seeds. Takes about three minutes; writes `results/hw_blocks.json`:
 
     python benchmarks/hw_blocks.py [NAME ...]
 """
@@ -145,7 +145,9 @@ def main(names: list[str]) -> None:
             "tools": tools,
             "stages": rows,
         }
-        Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+        (Path(__file__).parent / "results" / "hw_blocks.json").write_text(
+            json.dumps(result, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

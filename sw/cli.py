@@ -363,7 +363,10 @@ def run(
     images: Annotated[list[Path], typer.Argument(help="Pictures: PNG, JPEG, BMP, PGM ...")],
     port: Annotated[str, typer.Option("--port", "-p", help="Serial port of the board.")],
     board: BoardName = "icebreaker",
-    baud: Annotated[int | None, typer.Option(help="Baud rate [default: the board's].")] = None,
+    clock: Clock = None,
+    baud: Annotated[
+        int | None, typer.Option(help="Baud rate [default: the fastest at that clock].")
+    ] = None,
     resize: Annotated[
         bool, typer.Option("--resize", help="Scale pictures of another size.")
     ] = False,
@@ -383,7 +386,8 @@ def run(
     loaded = find_network(network)
     pictures = [read_image(path, loaded, resize=resize, invert=invert) for path in images]
     rows = []
-    with Device.open(port, baud or target.uart.baud(target.clock_hz), loaded) as device:
+    clock_hz = round(clock * 1e6) if clock is not None else target.clock_hz
+    with Device.open(port, baud or target.uart.baud(clock_hz), loaded) as device:
         for path, picture in zip(images, pictures, strict=True):
             if hint := polarity_hint(picture, loaded):
                 terminal.say(f"{path}: {hint}")
@@ -392,7 +396,7 @@ def run(
                 "image": str(path),
                 "label": answer.label,
                 "class": loaded.class_names[answer.label],
-                "scores": list(answer.scores),
+                "scores": answer.scores.tolist(),
                 "cycles": answer.cycles,
             }
             rows.append(row)

@@ -46,7 +46,7 @@ class Resources:
         )
 
 
-LINK = Resources(lut4=560, ff=400, block_rams=3)
+LINK = Resources(lut4=500, ff=350, block_rams=3)
 """The link between UART and accelerator."""
 
 

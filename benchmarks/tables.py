@@ -1,0 +1,104 @@
+"""Writes the tables of docs/results.md from the result files, in place.
+
+    python benchmarks/tables.py
+
+Tables stand between comments that name them; their two head lines are kept. `tests/test_results.py` fails where the document and the
+files differ.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENT = ROOT / "docs" / "results.md"
+
+
+def rows() -> dict[str, list[str]]:
+    """Lines of each table by its mark."""
+    light = json.loads((RESULTS / "first_light.json").read_text())["results"]
+    golden = json.loads((RESULTS / "golden_model.json").read_text())["results"]
+    return {
+        "accelerators": [_accelerator(result) for result in light],
+        "times": [_times(result) for result in light],
+        "estimates": [_estimates(result) for result in light],
+        "golden": [
+            _row(
+                f"`{result['network']}`",
+                result["scores_images_per_second"],
+                result["every_edge_images_per_second"],
+            )
+            for result in golden
+        ],
+    }
+
+
+def updated(text: str) -> str:
+    """The document with every marked table made anew."""
+    for mark, lines in rows().items():
+        begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->\n"
+        before, rest = text.split(begin)
+        table, after = rest.split(end)
+        head = table.splitlines()[:2]
+        text = before + begin + "\n".join([*head, *lines]) + "\n" + end + after
+    return text
+
+
+def _name(result: dict[str, Any]) -> str:
+    return f"`{result['network']}`, {result['board']}"
+
+
+def _accelerator(result: dict[str, Any]) -> str:
+    build, simulation, plan = result["build"], result["simulation"], result["plan"]
+    for key in ("initiation_interval_cycles", "latency_cycles"):
+        assert simulation[key] == plan[key], f"{_name(result)}: {key} is not the planned one"
+    resources = build["resources"]
+    return _row(
+        _name(result),
+        resources["lut4"],
+        resources["ff"],
+        f"{resources['block_rams']} of {build['capacity']['block_rams']}",
+        build["fmax_mhz"],
+        build["clock_mhz"],
+        simulation["initiation_interval_cycles"],
+        simulation["latency_cycles"],
+        result["frames_per_second"],
+    )
+
+
+def _times(result: dict[str, Any]) -> str:
+    simulation = result["simulation"]
+    return _row(
+        _name(result),
+        simulation["images"],
+        simulation["values_compared"],
+        simulation["mismatches"],
+        simulation["cycles_per_second"],
+        result["generate_seconds"],
+        result["build"]["seconds"],
+    )
+
+
+def _estimates(result: dict[str, Any]) -> str:
+    totals, resources = result["plan"]["totals"], result["build"]["resources"]
+    return _row(
+        _name(result),
+        totals["lut4"],
+        resources["lut4"],
+        totals["block_rams"],
+        resources["block_rams"],
+    )
+
+
+def _row(*cells: str | float) -> str:
+    texts = (
+        f"{cell:,}".replace(",", " ") if isinstance(cell, int) else str(cell) for cell in cells
+    )
+    return f"| {' | '.join(texts)} |"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(updated(DOCUMENT.read_text()))
