@@ -316,7 +316,7 @@ def build(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Build the bitstream with yosys and nextpnr."""
+    """Build the bitstream with yosys and nextpnr; exit status 1 where it is too slow for the clock."""
     from .project import Project
     from .report.tables import build_table
 
@@ -329,6 +329,8 @@ def build(
     terminal.json(result.description())
     build_table(terminal, result)
     terminal.wrote(result.bitstream)
+    if not result.timing_met:
+        raise typer.Exit(1)
 
 
 @app.command()
