@@ -1,0 +1,68 @@
+"""`rbonn.hw.weight_memory`: contents, timing of a read, loading."""
+
+import pytest
+from amaranth.sim import Simulator
+from rbonn.hw.weight_memory import WeightMemory, WeightMemoryConfig
+
+WORDS = (0b101, 0b010, 0b111, 0b000, 0b110)
+
+
+def simulate(memory: WeightMemory, bench) -> None:
+    simulator = Simulator(memory)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+async def read(ctx, memory: WeightMemory, address: int) -> int:
+    ctx.set(memory.read.address, address)
+    ctx.set(memory.read.enable, 1)
+    await ctx.tick()
+    ctx.set(memory.read.enable, 0)
+    return ctx.get(memory.read.data)
+
+
+@pytest.mark.parametrize("form", ["block", "logic"])
+def test_a_word_is_there_one_cycle_after_its_address_and_stays_without_enable(form: str) -> None:
+    memory = WeightMemoryConfig(3, WORDS, form).component()
+
+    async def bench(ctx) -> None:
+        for address, word in enumerate(WORDS):
+            assert await read(ctx, memory, address) == word
+        ctx.set(memory.read.address, 1)
+        await ctx.tick()
+        assert ctx.get(memory.read.data) == WORDS[-1]
+
+    simulate(memory, bench)
+
+
+def test_loading_replaces_the_words_in_order_and_starts_again_after_the_last() -> None:
+    memory = WeightMemoryConfig(3, WORDS, writable=True).component()
+    loaded = [1, 2, 3, 4, 5, 6, 7]
+
+    async def bench(ctx) -> None:
+        for word in loaded:
+            assert ctx.get(memory.i_load.ready)
+            ctx.set(memory.i_load.valid, 1)
+            ctx.set(memory.i_load.payload, word)
+            await ctx.tick()
+        ctx.set(memory.i_load.valid, 0)
+        assert [await read(ctx, memory, address) for address in range(5)] == [6, 7, 3, 4, 5]
+
+    simulate(memory, bench)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": 0}, "Weight memory width must be at least 1, not 0"),
+        ({"contents": ()}, "Weight memory contents must have at least one word"),
+        ({"width": 2}, "Weight memory words must have at most 2 bits"),
+        ({"contents": (-1,)}, "Weight memory words must have at most 3 bits"),
+        ({"memory": "tape"}, "Weight memory must be one of .*, not 'tape'"),
+        ({"memory": "logic", "writable": True}, "Writable weights must be in 'block' memory"),
+    ],
+)
+def test_it_rejects(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        WeightMemoryConfig(**({"width": 3, "contents": WORDS} | arguments))
