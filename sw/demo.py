@@ -60,7 +60,7 @@ def run_demo(
     terminal.result("\n3. Verilog, written by Amaranth")
     with terminal.progress("generate") as bar:
         bar.fraction("writing Verilog", 0)
-        terminal.wrote(project.write_verilog(folder, core=True))
+        terminal.wrote(project.write_verilog(folder))
 
     terminal.result("\n4. Simulation: the Verilog against the golden model, with random stalls")
     with terminal.progress("simulate") as bar:

@@ -33,9 +33,6 @@ from .plan.plan import AcceleratorPlan, load_plan
 from .plan.planner import make_plan
 from .plan.summary import PlanSummary, summarise
 
-CORE = "core"
-"""Name of the accelerator's module where it stands alone."""
-
 
 @dataclass(frozen=True)
 class Project:
@@ -145,17 +142,13 @@ class Project:
         baud = self.board.uart.baud(self.clock_hz)
         return TopConfig(self.info, baud).component(self.elaboration.config.component())
 
-    def core_verilog(self) -> str:
-        """Verilog of the accelerator alone, as module `core`."""
-        return component_verilog(self.elaboration.config.component(), CORE)
-
     def write_verilog(self, folder: Path, *, core: bool = False) -> Path:
-        """Writes ``top.v``, exactly what is synthesised for the board, or with `core` ``core.v``; returns its path."""
+        """Writes ``top.v``, exactly what is synthesised for the board, or with `core` the accelerator alone; returns its path."""
         if core:
-            path, verilog = folder / f"{CORE}.v", self.core_verilog()
+            verilog = component_verilog(self.elaboration.config.component(), TOP)
         else:
-            path = folder / f"{TOP}.v"
             verilog = board_design(self.board, self.top(), self.plan.clock_hz).verilog
+        path = folder / f"{TOP}.v"
         with written_whole(path) as temporary:
             temporary.write_text(verilog)
         return path

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and how it fails."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -85,7 +86,11 @@ def test_a_plan_file_can_be_written_and_used(rbonn, network_file, tmp_path) -> N
         )[0]
         == 0
     )
-    assert "module core(" in (tmp_path / "out" / "core.v").read_text()
+    header = re.search(r"module top\(([^)]*)\);", (tmp_path / "out" / "top.v").read_text())
+    assert header is not None
+    assert set(header[1].split(", ")) == {
+        "clk", "rst", "i__valid", "i__ready", "i__payload", "o__valid", "o__ready", "o__payload",
+    }  # fmt: skip
     fails(
         rbonn("generate", network_file, "-b", "ulx3s-25f", "--plan", "p.json", "-o", "other"),
         "The plan is for board icebreaker, not ulx3s-25f",
