@@ -11,6 +11,7 @@ One element, whichever the solver likes, is watched from the input to the output
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -47,7 +48,11 @@ def prove_order(
     command = [SCRIPTS / "yowasp-sby", "-f", "order.sby"]
     for option, tool in tools.items():
         command += [f"--{option}", str(SCRIPTS / tool)]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    # The solver is looked for on PATH, where the scripts of a virtual environment that is not activated are not.
+    environment = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+    run = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
     status = folder / "order" / "status"
     return status.read_text().split()[0] if status.exists() else run.stdout + run.stderr
 
