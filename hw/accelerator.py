@@ -1,31 +1,13 @@
 """The accelerator: stages joined by streams, from the bytes of an image to scores and a label."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from .argmax import ArgMaxConfig
-
-
-class StageConfig(Protocol):
-    """What every stage states of itself; widths in bits, counts in transfers, times in cycles."""
-
-    @property
-    def input_width(self) -> int: ...
-    @property
-    def output_width(self) -> int: ...
-    @property
-    def inputs_per_frame(self) -> int: ...
-    @property
-    def outputs_per_frame(self) -> int: ...
-    @property
-    def interval_cycles(self) -> int: ...
-    @property
-    def latency_cycles(self) -> int: ...
-    def component(self) -> wiring.Component: ...
+from .stage import StageConfig
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from typing import Literal
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+
+from .stage import stage_ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,7 @@ class Fifo(wiring.Component):
 
     def __init__(self, config: FifoConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.width))),
-                "o": Out(stream.Signature(unsigned(config.width))),
-            }
-        )
+        super().__init__(stage_ports(config.width, config.width))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
 from .popcount import Popcount, PopcountConfig
+from .stage import stage_ports
 from .weight_memory import read_signature
 
 
@@ -131,9 +132,8 @@ class MatrixVector(wiring.Component):
         self.config = config
         accumulators = config.pe * config.accumulator_bits
         super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.simd))),
-                "o": Out(stream.Signature(unsigned(config.output_width))),
+            stage_ports(config.input_width, config.output_width)
+            | {
                 "weights": Out(
                     read_signature(
                         config.row_groups * config.beats_per_row, config.pe * config.simd

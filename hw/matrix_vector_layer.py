@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect
 
 from .matrix_vector import MatrixVectorConfig
 from .preset_memory import PresetMemoryConfig
+from .stage import stage_ports
 from .weight_memory import WeightMemoryConfig
 
 
@@ -86,11 +87,8 @@ class MatrixVectorLayer(wiring.Component):
         self.config = config
         unit = config.unit
         super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(unit.input_width))),
-                "o": Out(stream.Signature(unsigned(unit.output_width))),
-                "sums": Out(unit.pe * unit.accumulator_bits),
-            }
+            stage_ports(unit.input_width, unit.output_width)
+            | {"sums": Out(unit.pe * unit.accumulator_bits)}
         )
 
     def elaborate(self, platform) -> Module:

@@ -17,9 +17,9 @@ from typing import Literal
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
+from .stage import stage_ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +129,7 @@ class MaxPool(wiring.Component):
 
     def __init__(self, config: MaxPoolConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.input_width))),
-                "o": Out(stream.Signature(unsigned(config.output_width))),
-            }
-        )
+        super().__init__(stage_ports(config.input_width, config.output_width))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
+from .stage import stage_ports
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,7 @@ class Replay(wiring.Component):
 
     def __init__(self, config: ReplayConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.width))),
-                "o": Out(stream.Signature(unsigned(config.width))),
-            }
-        )
+        super().__init__(stage_ports(config.width, config.width))
 
     def elaborate(self, platform) -> Module:
         m = Module()

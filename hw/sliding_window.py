@@ -21,11 +21,11 @@ from typing import Literal
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, WritePort
-from amaranth.lib.wiring import In, Out
 
 from .comparison import is_at_least
 from .counter import step_counter
 from .line_schedule import LineSchedule, choose_rows
+from .stage import stage_ports
 from .walk import arrives, by_value, ring, walker
 
 
@@ -184,12 +184,7 @@ class SlidingWindow(wiring.Component):
 
     def __init__(self, config: SlidingWindowConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.input_width))),
-                "o": Out(stream.Signature(unsigned(config.output_width))),
-            }
-        )
+        super().__init__(stage_ports(config.input_width, config.output_width))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

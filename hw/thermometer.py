@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from amaranth import *
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
 from .comparison import is_at_least
+from .stage import stage_ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +97,7 @@ class Thermometer(wiring.Component):
 
     def __init__(self, config: ThermometerConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.input_width))),
-                "o": Out(stream.Signature(unsigned(config.output_width))),
-            }
-        )
+        super().__init__(stage_ports(config.input_width, config.output_width))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

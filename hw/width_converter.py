@@ -25,7 +25,8 @@ from dataclasses import dataclass
 
 from amaranth import *
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+
+from .stage import stage_ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,7 @@ class WidthConverter(wiring.Component):
 
     def __init__(self, config: WidthConverterConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.input_width))),
-                "o": Out(stream.Signature(unsigned(config.output_width))),
-            }
-        )
+        super().__init__(stage_ports(config.input_width, config.output_width))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -171,12 +167,7 @@ class _Widen(wiring.Component):
     def __init__(self, config: WidthConverterConfig) -> None:
         self.config = config
         self.word_bits = config.word_lanes * config.element_bits
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(config.input_width))),
-                "o": Out(stream.Signature(unsigned(self.word_bits))),
-            }
-        )
+        super().__init__(stage_ports(config.input_width, self.word_bits))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -227,12 +218,7 @@ class _Narrow(wiring.Component):
     def __init__(self, config: WidthConverterConfig) -> None:
         self.config = config
         self.word_bits = config.word_lanes * config.element_bits
-        super().__init__(
-            {
-                "i": In(stream.Signature(unsigned(self.word_bits))),
-                "o": Out(stream.Signature(unsigned(config.output_width))),
-            }
-        )
+        super().__init__(stage_ports(self.word_bits, config.output_width))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...hw.accelerator import AcceleratorConfig, Probe, Stage, StageConfig
+from ...hw.accelerator import AcceleratorConfig, Probe, Stage
 from ...hw.argmax import ArgMaxConfig
 from ...hw.fifo import FifoConfig
 from ...hw.max_pool import MaxPoolConfig
+from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...hw.accelerator import StageConfig
 from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.preset_memory import PresetMemoryConfig
 from ...hw.replay import ReplayConfig
 from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.stage import StageConfig
 from ...hw.weight_memory import WeightMemoryConfig
 from ...hw.width_converter import WidthConverterConfig
 from ..errors import UnsupportedLayerError

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import singledispatch
 
-from ...hw.accelerator import StageConfig
 from ...hw.argmax import ArgMaxConfig
 from ...hw.fifo import FifoConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.replay import ReplayConfig
 from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig

@@ -11,13 +11,14 @@ from functools import singledispatch
 
 import numpy as np
 
-from ...hw.accelerator import AcceleratorConfig, StageConfig
+from ...hw.accelerator import AcceleratorConfig
 from ...hw.argmax import ArgMaxConfig
 from ...hw.fifo import FifoConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.replay import ReplayConfig
 from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
