@@ -12,6 +12,11 @@ from .stage import stage_ports
 from .weight_memory import read_signature
 
 
+def least_accumulator_bits(simd: int, output: str) -> int:
+    """Bits that an accumulator needs at least: those of one beat's count, counted twice for sums, and a sign."""
+    return PopcountConfig(simd).output_bits + (output == "sums") + 1
+
+
 @dataclass(frozen=True)
 class MatrixVectorConfig:
     """Shape and folding of a binary matrix-vector unit.
@@ -44,10 +49,10 @@ class MatrixVectorConfig:
             raise ValueError(f"SIMD must divide the columns, not {self.simd} into {self.mw}")
         if self.output not in ("bits", "sums"):
             raise ValueError(f"Output must be 'bits' or 'sums', not {self.output!r}")
-        if self.accumulator_bits < self.popcount.output_bits + 1 + self.is_doubled:
+        least = least_accumulator_bits(self.simd, self.output)
+        if self.accumulator_bits < least:
             raise ValueError(
-                f"Accumulator must have at least {self.popcount.output_bits + 1 + self.is_doubled} bits "
-                f"for SIMD {self.simd}, not {self.accumulator_bits}"
+                f"Accumulator must have at least {least} bits for SIMD {self.simd}, not {self.accumulator_bits}"
             )
 
     @property

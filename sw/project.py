@@ -25,7 +25,7 @@ from .build.elaborate import Elaboration, elaborate
 from .build.flow import Progress
 from .build.synthesis import BuildResult, build
 from .build.target import find_board
-from .errors import InputFileError
+from .errors import DoesNotFitError, InputFileError, PlanError
 from .files import written_whole
 from .models import find_network, load_images, samples_of
 from .network import Bipolar, Int, Network
@@ -73,13 +73,18 @@ class Project:
         """
         found_network, found_board = find_network(network), find_board(board)
         if plan_file is not None:
+            if fps is not None or clock_mhz is not None:
+                raise PlanError(
+                    f"{plan_file}: a plan fixes clock and folding already",
+                    "Leave out --fps and --clock, or make a new plan with them.",
+                )
             plan = load_plan(plan_file)
             plan.check(found_network, found_board)
         else:
             clock_hz = round(clock_mhz * 1e6) if clock_mhz is not None else found_board.clock_hz
             plan = make_plan(found_network, found_board, clock_hz=clock_hz, frames_per_second=fps)
         project = cls(found_network, found_board, plan)
-        _ = project.clock_hz
+        _ = project.clock_hz, project.info
         return project
 
     @property
@@ -113,6 +118,10 @@ class Project:
         """What the board will say about itself.
 
         The weights hash is the beginning of the network's hash; the design hash covers the network's structure, the plan and the clock.
+
+        Raises
+        ------
+        DoesNotFitError - the link cannot carry the network's images or scores
         """
         edge = self.network.edges[self.network.device_input]
         structure = json.dumps([self.network.description(), asdict(self.plan)], sort_keys=True)
@@ -124,18 +133,24 @@ class Project:
             else ElementKind.UNSIGNED
         )
         config = self.elaboration.config
-        return Info(
-            name=self.network.name,
-            design_hash=hashlib.sha256(structure.encode()).digest()[:HASH_BYTES],
-            weights_hash=bytes.fromhex(self.network.hash())[:HASH_BYTES],
-            element_kind=kind,
-            element_bits=edge.datatype.bits,
-            shape=edge.shape,
-            n_classes=config.n_classes,
-            score_bits=config.score_bits,
-            clock_hz=self.clock_hz,
-            interval_cycles=config.interval_cycles,
-        )
+        try:
+            return Info(
+                name=self.network.name,
+                design_hash=hashlib.sha256(structure.encode()).digest()[:HASH_BYTES],
+                weights_hash=bytes.fromhex(self.network.hash())[:HASH_BYTES],
+                element_kind=kind,
+                element_bits=edge.datatype.bits,
+                shape=edge.shape,
+                n_classes=config.n_classes,
+                score_bits=config.score_bits,
+                clock_hz=self.clock_hz,
+                interval_cycles=config.interval_cycles,
+            )
+        except ValueError as error:
+            raise DoesNotFitError(
+                f"{self.network.name} does not fit the serial link: {error}",
+                "Use smaller images, or fewer classes.",
+            ) from error
 
     def top(self) -> Top:
         """A fresh top level: the accelerator behind its serial link, with ports `rx` and `tx`."""

@@ -199,7 +199,14 @@ class _Chain:
         self.observe(node.name, stage, "payload", config.output_width)
 
     def arg_max(self, node: ArgMax) -> None:
-        n_classes = self.network.edges[node.inputs[0]].shape[2]
+        source = self.network.edges[node.inputs[0]]
+        if not isinstance(source.datatype, Int):
+            raise unsupported(node, f"compares {source.datatype}; it needs signed scores")
+        if node.inputs[0] != self.network.scores:
+            raise unsupported(
+                node, f"compares {node.inputs[0]}, the scores are {self.network.scores}"
+            )
+        n_classes = source.shape[2]
         self.regroup(node.name, "scores", 1, n_classes)
         # What waits for the scores decides late whether it takes them; the FIFO ends that path.
         self.append(node.name, "buffer", FifoConfig(self.element_bits, 2, n_classes))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...hw.matrix_vector import MatrixVectorConfig
+from ...hw.matrix_vector import MatrixVectorConfig, least_accumulator_bits
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.preset_memory import PresetMemoryConfig
 from ...hw.replay import ReplayConfig
@@ -55,6 +55,13 @@ def absorbed_by(network: Network, node: Conv | Dense) -> Threshold | Affine | No
     if isinstance(consumer, Affine):
         if np.any(consumer.multipliers != 1) or consumer.shift:
             raise unsupported(consumer, "multiplies; only an integer bias can be built")
+        n_columns, scores = node.matrix.shape[1], consumer.output_type  # a sum reaches both ends
+        lowest, highest = consumer.offsets.min() - n_columns, consumer.offsets.max() + n_columns
+        if lowest < scores.minimum or highest > scores.maximum:
+            raise unsupported(
+                consumer,
+                f"may saturate: {lowest} to {highest} can occur, {scores} is {scores.minimum} to {scores.maximum}",
+            )
         return consumer
     raise unsupported(node, "is followed by neither Threshold nor Affine nor ArgMax")
 
@@ -99,8 +106,8 @@ def layer_stages(
         stages.append(("replay", ReplayConfig(simd, mw // simd, mh // pe, n_vectors, memory)))
 
     presets = layer_presets(node, output, source, consumer)
-    bits = max(presets.accumulator_bits, simd.bit_length() + presets.step)
     kind = "bits" if isinstance(consumer, Threshold) else "sums"
+    bits = max(presets.accumulator_bits, least_accumulator_bits(simd, kind))
     unit = MatrixVectorConfig(mh, mw, pe, simd, bits, kind, n_vectors)
     weights = WeightMemoryConfig(pe * simd, weight_words(node.matrix, pe, simd), folding.weights)
     starts = PresetMemoryConfig(

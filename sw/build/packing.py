@@ -6,8 +6,11 @@ import numpy as np
 
 
 def words(values: np.ndarray, bits: int) -> tuple[int, ...]:
-    """One word per row of `values` (words, integers): each integer in `bits` bits of two's complement, the first least significant."""
-    codes = values.astype(np.int64) & ((1 << bits) - 1)
+    """One word per row of `values` (words, integers): each integer in `bits` bits of two's complement, the first least significant.
+
+    Higher bits of a value are dropped; the configs of the memories check nothing but the width of a word.
+    """
+    codes = values.astype(np.int64)
     as_bits = ((codes[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8)
     packed = np.packbits(as_bits.reshape(len(values), -1), axis=1, bitorder="little")
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)

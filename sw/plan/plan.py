@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ...boards.board import Board
 from ..errors import PlanError
@@ -35,7 +35,7 @@ class AcceleratorPlan:
     network: str
     network_hash: str
     board: str
-    clock_hz: int
+    clock_hz: Annotated[int, Field(gt=0)]
     foldings: dict[str, Folding]
     kind: Literal["dataflow"] = "dataflow"
     schema: Literal[1] = SCHEMA
