@@ -7,8 +7,11 @@ cycle in between, and the tests hold the two against each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+
+PACES = 8
+"""Steps between the fastest and the slowest source for which a line buffer is dimensioned."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,20 @@ class LineSchedule:
 
 @lru_cache(maxsize=1024)
 def choose_rows(schedule: LineSchedule, most: int) -> int:
-    """The fewest rows that reach `ideal_cycles`; where `most` rows do not, the fewest of those that come closest."""
+    """The fewest rows that reach `ideal_cycles` however slowly rows come, as long as they come no slower than they are used.
+
+    A slow source that is held up cannot catch up, so it may need more rows than one that delivers in every cycle. Where `most` rows do not
+    reach it, the fewest of those that come closest. A few paces between the two ends are tried.
+    """
+    balanced = max(
+        schedule.load_cycles, len(schedule.needed) * schedule.read_cycles // schedule.height
+    )
+    span = balanced - schedule.load_cycles
+    paces = {schedule.load_cycles + span * step // PACES for step in range(PACES + 1)}
+    return max(_fewest_rows(replace(schedule, load_cycles=pace), most) for pace in paces)
+
+
+def _fewest_rows(schedule: LineSchedule, most: int) -> int:
     least = max(schedule.window_rows)
     return min(range(least, max(least, most) + 1), key=lambda n: (schedule.interval_cycles(n), n))
 

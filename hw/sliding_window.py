@@ -137,7 +137,7 @@ class SlidingWindowConfig:
 
     @property
     def n_rows(self) -> int:
-        """Rows of the line buffer: the fewest that cost no cycle.
+        """Rows of the line buffer: the fewest that cost no cycle, whether rows come at once or only as fast as they are used.
 
         With padding as in "same" convolutions these are kernel height + stride. Without, the last output row of an image holds a whole
         window while the next image's first window loads. Twice (kernel height + stride) are the most that are considered.

@@ -9,9 +9,9 @@ from ...hw.width_converter import WidthConverterConfig
 from ..build.elaborate import elaborate
 from ..build.layer import absorbed_by, layer_stages
 from ..errors import DoesNotFitError, PlanError
-from ..network import Conv, Dense, Network
+from ..network import Binarise, Conv, Dense, Network, Thermometer
 from .costs import LINK, Resources, stage_cost
-from .folding import Folding, foldings
+from .folding import Folding, foldings, window_lanes
 from .plan import AcceleratorPlan
 
 LUT4_SHARE = 0.8
@@ -41,46 +41,49 @@ def make_plan(
 
     Raises
     ------
-    DoesNotFitError - even the smallest folding is too large (the resource, how much is needed, how much there is)
+    DoesNotFitError - not even the slowest plan fits (the resource, how much it needs, how much there is)
     PlanError - the frame rate cannot be reached (the best that can)
     UnsupportedLayerError - see `elaborate`
     """
-    clock_hz = clock_hz or board.clock_hz
+    clock_hz = board.clock_hz if clock_hz is None else clock_hz
     options = {
         node.name: _options(network, node, board)
         for node in network.device_nodes
         if isinstance(node, Conv | Dense)
     }
-    limits = sorted({option.cycles for layer in options.values() for option in layer})
-    slowest_fastest = max(min(option.cycles for option in layer) for layer in options.values())
-    limits = [limit for limit in limits if limit >= slowest_fastest]
+    fastest = max(_entrance_cycles(network), *(layer[0].cycles for layer in options.values()))
+    limits = sorted({max(option.cycles, fastest) for layer in options.values() for option in layer})
     if frames_per_second is not None:
         limits = [limit for limit in limits if clock_hz / limit >= frames_per_second]
         if not limits:
             raise PlanError(
-                f"{network.name} reaches at most {clock_hz / slowest_fastest:.0f} frames per second at {clock_hz / 1e6:g} MHz, "
+                f"{network.name} reaches at most {clock_hz / fastest:.0f} frames per second at {clock_hz / 1e6:g} MHz, "
                 f"not {frames_per_second:g}",
                 "Ask for fewer frames per second or a higher clock.",
             )
-        limits = limits[::-1]
+        limits = limits[-1:]  # slower is cheaper
     total = Resources()
     for limit in limits:
         chosen = {name: _cheapest(layer, limit) for name, layer in options.items()}
         chosen_foldings = {name: option.folding for name, option in chosen.items()}
         total = sum((option.cost for option in chosen.values()), start=LINK)
-        if not _excess(total, board):  # worth adding what lies between the layers
+        if limit == limits[-1] or not _excess(total, board):  # worth adding what lies between
             total = total_cost(network, chosen_foldings, board)
         if not _excess(total, board):
             return AcceleratorPlan(
                 network.name, network.hash(), board.name, clock_hz, chosen_foldings
             )
-        if frames_per_second is not None:
-            break
     raise DoesNotFitError(
         f"{network.name} does not fit {board.name}: {_excess(total, board)}",
         "Choose a larger board, a smaller network"
         + (", or fewer frames per second." if frames_per_second is not None else "."),
     )
+
+
+def _entrance_cycles(network: Network) -> int:
+    """Cycles per frame of what takes pixels one by one before the first layer, 1 where nothing does."""
+    takes_pixels = isinstance(network.device_nodes[0], Binarise | Thermometer)
+    return network.edges[network.device_input].elements if takes_pixels else 1
 
 
 def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
@@ -104,6 +107,10 @@ def _options(network: Network, node: Conv | Dense, board: Board) -> list[_Option
             folding = Folding(pe, simd, weights, presets)
             layer = layer_stages(network, node, consumer, folding)
             stages = [config for _, config in layer.stages]
+            if node is network.device_nodes[0]:
+                lanes = window_lanes(node, simd) if isinstance(node, Conv) else simd
+                edge = network.edges[network.device_input]
+                stages.append(WidthConverterConfig(1, 8, lanes * edge.datatype.bits, edge.bits))
             if layer.unit.output == "sums" and pe > 1:  # scores leave one by one
                 bits = layer.unit.element_bits
                 stages.append(WidthConverterConfig(bits, pe, 1, layer.unit.mh))

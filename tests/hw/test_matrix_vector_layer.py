@@ -136,10 +136,15 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
     assert case.run(stalls=Stalls(data.draw(st.integers(0, 99)))).outputs == case.outputs
 
 
-@pytest.mark.parametrize("name", ["folded both ways", "border classes", "one beat"])
-def test_a_reset_in_the_middle_of_a_vector_starts_afresh(name: str) -> None:
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_consumer_that_waits_for_valid_gets_everything(case: Case) -> None:
+    assert case.run(ready_after_valid=True).outputs == case.outputs
+
+
+@pytest.mark.parametrize("name", ["folded both ways", "border classes", "classes in one beat"])
+def test_a_reset_anywhere_in_a_frame_starts_afresh(name: str) -> None:
     case = CASES[name]
-    for reset_after in (1, 2, 7):
+    for reset_after in range(1, case.config.inputs_per_frame + 1, 3):
         assert case.run(reset_after=reset_after).outputs == case.outputs
 
 

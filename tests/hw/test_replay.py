@@ -53,15 +53,25 @@ def test_stalls_do_not_change_what_is_sent(
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_reset_in_the_middle_of_a_vector_starts_afresh(config: ReplayConfig) -> None:
-    inputs, expected = frames(config, 2)
-    run = drive(
-        config.component(),
-        inputs,
-        n_outputs=len(expected),
-        reset_after=config.words + config.words // 2,
-    )
+def test_a_consumer_that_waits_for_valid_gets_everything(config: ReplayConfig) -> None:
+    inputs, expected = frames(config, 3)
+    run = drive(config.component(), inputs, n_outputs=len(expected), ready_after_valid=True)
     assert run.outputs == expected
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_two_vectors_a_power_of_two_apart_are_stored(config: ReplayConfig) -> None:
+    depth, width = config.memory_shape
+    assert width == config.width
+    assert depth == 2 * 2 ** (config.words - 1).bit_length()
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_reset_at_any_time_starts_afresh(config: ReplayConfig) -> None:
+    inputs, expected = frames(config, 3)
+    for reset_after in range(1, min(3 * config.words + 1, len(inputs)) + 1):
+        run = drive(config.component(), inputs, n_outputs=len(expected), reset_after=reset_after)
+        assert run.outputs == expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.errors import UnsupportedLayerError
-from rbonn.sw.network import Affine, Conv, Dense, Int, MaxPool, Network
+from rbonn.sw.network import Affine, Conv, Dense, Int, MaxPool, Network, Threshold
 from rbonn.sw.network.golden import GoldenModel
 from rbonn.sw.plan.folding import Folding, divisors
 from rbonn.sw.plan.schedule import first_frame_latency
@@ -100,6 +100,38 @@ def test_interval_and_latency_are_those_of_the_plan(fold) -> None:
     assert result.latency(config.n_classes - 1, 0) == first_frame_latency(config)
 
 
+SLOW_SOURCE = random_network(
+    (7, 7, 1), [ConvShape(4, padding=1), ConvShape(2, padding=2), ConvShape(2, stride=3, padding=1)]
+)
+
+
+def test_a_source_no_faster_than_its_window_costs_no_cycle() -> None:
+    foldings = {
+        "conv1": Folding(2, 3),
+        "conv2": Folding(2, 4),
+        "conv3": Folding(1, 2),
+        "head": Folding(1, 1),
+    }
+    images = random_images(SLOW_SOURCE, 8)
+    config, result, answers = run(SLOW_SOURCE, foldings, images)
+    assert answers == expected(SLOW_SOURCE, images)
+    assert result.intervals(config.n_classes)[-2:] == [config.interval_cycles] * 2
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        random_network((3, 3, 1), [], [4]),
+        random_network((5, 4, 1), [ConvShape(3, stride=2, padding=1)], entrance="device"),
+        random_network((4, 4, 1), [ConvShape(2)], entrance="thermometer"),
+    ],
+)
+def test_the_latency_of_every_entrance_is_exact(network: Network) -> None:
+    images = random_images(network, 3)
+    config, result, _ = run(network, unfolded(network), images)
+    assert result.latency(config.n_classes - 1, 0) == first_frame_latency(config)
+
+
 @pytest.mark.parametrize("reset_after", [1, 4, 7])
 def test_a_reset_in_the_middle_of_an_image_leaves_nothing_behind(reset_after: int) -> None:
     images = random_images(CHAIN, 2)
@@ -120,6 +152,18 @@ def test_the_layers_that_cannot_be_built_are_named() -> None:
         (
             Affine("scores", ("head",), np.full(3, 2), affine.offsets, 0, Int(8)),
             r"Layer scores \(Affine\) multiplies; only an integer bias can be built",
+        ),
+        (
+            Affine("scores", ("head",), np.ones(3), affine.offsets, 1, Int(8)),
+            r"Layer scores \(Affine\) multiplies; only an integer bias can be built",
+        ),
+        (
+            Affine("scores", ("head",), np.ones(3), affine.offsets, 0, Int(2)),
+            r"Layer scores \(Affine\) may saturate: -[0-9]+ to [0-9]+ can occur, int2 is -2 to 1",
+        ),
+        (
+            Threshold("scores", ("head",), affine.offsets),
+            r"Layer label \(ArgMax\) compares bipolar; it needs signed scores",
         ),
         (MaxPool("scores", ("head",), 1), r"Layer head \(Dense\) is followed by neither"),
     ]:

@@ -101,6 +101,13 @@ def test_scores_end_at_the_sum_plus_the_bias(bias) -> None:
     assert presets.values.max() + 2 * 10 < limit
 
 
+@pytest.mark.parametrize(("threshold", "bits"), [(9, 5), (-8, 5), (8, 4), (0, 4), (7, 4)])
+def test_accumulators_are_just_wide_enough(threshold: int, bits: int) -> None:
+    node = Dense("dense", ("image",), np.ones((2, 8), np.int8), Bipolar())
+    consumer = Threshold("bits", ("dense",), np.full(2, threshold))
+    assert presets_of(node, (1, 1, 8), consumer).accumulator_bits == bits
+
+
 def test_weight_words_have_rows_of_a_group_and_lanes_of_a_beat_where_the_array_reads_them() -> None:
     rng = np.random.default_rng(2)
     matrix = rng.choice([-1, 1], (6, 8))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rbonn.boards import ICEBREAKER, ULX3S_25F
 from rbonn.boards.board import Capacity
 from rbonn.sw.build.elaborate import elaborate
@@ -86,6 +87,28 @@ def test_a_frame_rate_is_reached_with_less_than_the_fastest_plan_takes() -> None
 def test_a_frame_rate_out_of_reach_names_the_best() -> None:
     with pytest.raises(PlanError, match=r"reaches at most [0-9]+ frames per second at 24 MHz"):
         make_plan(NETWORK, ICEBREAKER, frames_per_second=1e7)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(networks(), st.sampled_from([1e3, 3e5, 1e6, 3e6]))
+def test_a_frame_rate_is_reached_or_refused(network: Network, frames_per_second: float) -> None:
+    try:
+        plan = make_plan(network, ULX3S_25F, frames_per_second=frames_per_second)
+    except PlanError:
+        best = make_plan(network, ULX3S_25F)
+        reached = summarise(network, best, ULX3S_25F).frames_per_second
+        assert reached < frames_per_second
+    else:
+        assert summarise(network, plan, ULX3S_25F).frames_per_second >= frames_per_second
+
+
+def test_what_takes_pixels_one_by_one_limits_the_frame_rate() -> None:
+    network = random_network((28, 28, 1), [], [16], entrance="thermometer")
+    with pytest.raises(PlanError, match="reaches at most 30612 frames per second at 24 MHz"):
+        make_plan(network, ICEBREAKER, frames_per_second=48_000)
+    plan = make_plan(network, ULX3S_25F)
+    assert summarise(network, plan, ULX3S_25F).initiation_interval_cycles == 784
+    assert plan.foldings["dense1"].pe * plan.foldings["dense1"].simd <= 128
 
 
 @pytest.mark.parametrize(
