@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from ..sw.errors import SimulationError, ToolchainNotFoundError, UnknownNameError
+from ..sw.files import check_writable
 from .icarus import compile_icarus, find_icarus
 from .plan import PROGRESS
 from .process import reason, run_logged
@@ -151,7 +152,8 @@ def progress_lines(progress: Progress | None) -> Callable[[str], None] | None:
 
 
 def fresh_folder(folder: Path) -> Path:
-    """An empty folder ``folder`` for the files of one simulation."""
+    """An empty folder ``folder`` for the files of one simulation. Raises OutputError where it cannot be written."""
+    check_writable(folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

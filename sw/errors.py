@@ -23,6 +23,10 @@ class InputFileError(RbonnError):
     """A file the user named is missing, truncated, or not what it should be."""
 
 
+class OutputError(RbonnError):
+    """A result cannot be written where the user wants it."""
+
+
 class CheckpointError(InputFileError):
     """A training checkpoint cannot be read or belongs to another network."""
 

@@ -52,6 +52,7 @@ def model_summary(name: str) -> dict[str, Any]:
     network = find_network(name)
     stated = network.metadata
     return {
+        "schema": 1,
         "name": network.name,
         "dataset": stated["dataset"],
         "accuracy_float": stated["accuracy_float"],
@@ -97,7 +98,7 @@ def load_images(path: Path, network: Network) -> np.ndarray:
         images = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputFileError(
-            f"{path}: not a readable .npy file ({error})", "Save the images with numpy.save."
+            f"{path}: not a readable .npy file of numbers", "Save the images with numpy.save."
         ) from error
     expected = network.input_type.shape
     if (

@@ -84,7 +84,7 @@ class Project:
             clock_hz = round(clock_mhz * 1e6) if clock_mhz is not None else found_board.clock_hz
             plan = make_plan(found_network, found_board, clock_hz=clock_hz, frames_per_second=fps)
         project = cls(found_network, found_board, plan)
-        _ = project.clock_hz, project.info
+        _ = project.info, baud_at(found_board, project.clock_hz)
         return project
 
     @property
@@ -154,7 +154,7 @@ class Project:
 
     def top(self) -> Top:
         """A fresh top level: the accelerator behind its serial link, with ports `rx` and `tx`."""
-        baud = self.board.uart.baud(self.clock_hz)
+        baud = baud_at(self.board, self.clock_hz)
         return TopConfig(self.info, baud).component(self.elaboration.config.component())
 
     def write_verilog(self, folder: Path, *, core: bool = False) -> Path:
@@ -186,6 +186,7 @@ class Project:
             seed=seed,
             progress=progress,
             cache=BuildCache() if use_cache else None,
+            source_hash=self.network.hash(),
         )
 
     def images(self, count: int, path: Path | None = None) -> np.ndarray:
@@ -201,6 +202,17 @@ class Project:
                 f"{count} images asked for, {len(images)} there", "Ask for fewer images."
             )
         return images[:count]
+
+
+def baud_at(board: Board, clock_hz: int) -> int:
+    """The fastest baud rate of a board at a clock. Raises ClockError where no baud rate divides the clock."""
+    try:
+        return board.uart.baud(clock_hz)
+    except ValueError as error:
+        raise ClockError(
+            f"{board.name}: {error}",
+            f"Ask for another clock; {board.clock_hz / 1e6:g} MHz is this board's own.",
+        ) from error
 
 
 def default_folder(network: str, board: str) -> Path:

@@ -49,6 +49,8 @@ def flash(
     board: Board,
     bitstream: Path,
     *,
+    name: str = "",
+    source_hash: str = "",
     volatile: bool = False,
     dry_run: bool = False,
     echo: Callable[[str], None] | None = None,
@@ -59,8 +61,9 @@ def flash(
     ----------
     board : Board - the board that is connected
     bitstream : Path - file with its ``report.json`` beside it
+    name, source_hash : str - what it must have been built from, as the build's report has it; empty: anything
     volatile : bool - load the device only; its flash and what it does after power-up stay as they are
-    dry_run : bool - check everything but the board, run nothing
+    dry_run : bool - check the bitstream only, run nothing; the programmer need not start
     echo : Callable | None - receives what the programmer prints
 
     Returns
@@ -69,25 +72,26 @@ def flash(
 
     Raises
     ------
-    InputFileError - no such bitstream, or it was built for another board
+    InputFileError - no such bitstream, or it was built for another board or from something else
     BuildFailedError - it is not what the report beside it describes
     ToolchainNotFoundError - no programmer that starts
     DeviceError - the board cannot be reached or written, or cannot be loaded without its flash
     """
-    _check_belongs(board, bitstream)
+    _check_belongs(board, bitstream, name, source_hash)
     if volatile and not board.loads_sram:
         raise DeviceError(
             f"{board.title}: cannot be loaded without writing its flash",
             "Leave the option away; the flash can be written again any time.",
         )
-    command = find_programmer(board).command(board, bitstream, volatile)
+    programmer = find_programmer(board, must_start=not dry_run)
+    command = programmer.command(board, bitstream, volatile)
     if not dry_run:
         _run(board, command, echo or (lambda text: None))
     return command
 
 
-def find_programmer(board: Board) -> Programmer:
-    """The first program that can write `board` and starts on this machine.
+def find_programmer(board: Board, *, must_start: bool = True) -> Programmer:
+    """The first program that can write `board` and starts on this machine, or the first at all.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def find_programmer(board: Board) -> Programmer:
         if path is None:
             continue
         libraries = _missing_libraries(path)
-        if not libraries:
+        if not libraries or not must_start:
             return Programmer(name, path)
         missing += libraries
     if missing:
@@ -110,7 +114,7 @@ def find_programmer(board: Board) -> Programmer:
             for library in missing
         ]
         raise ToolchainNotFoundError(
-            f"openFPGALoader: does not start, because {', '.join(missing)} is missing",
+            f"openFPGALoader: does not start, because of missing libraries: {', '.join(missing)}",
             f"Install it with 'sudo apt install {' '.join(dict.fromkeys(packages))}'.",
         )
     raise ToolchainNotFoundError(
@@ -119,7 +123,7 @@ def find_programmer(board: Board) -> Programmer:
     )
 
 
-def _check_belongs(board: Board, bitstream: Path) -> None:
+def _check_belongs(board: Board, bitstream: Path, name: str, source_hash: str) -> None:
     if not bitstream.is_file():
         raise InputFileError(
             f"{bitstream}: no such bitstream", f"Run 'rbonn build' for {board.name} first."
@@ -134,6 +138,16 @@ def _check_belongs(board: Board, bitstream: Path) -> None:
         raise InputFileError(
             f"{bitstream}: built for {report.board}, not for {board.name}",
             f"Run 'rbonn build' for {board.name}, or name the board {report.board}.",
+        )
+    if name and report.name != name:
+        raise InputFileError(
+            f"{bitstream}: built from {report.name}, not from {name}",
+            f"Run 'rbonn build' for {name} on {board.name}.",
+        )
+    if source_hash and report.source_hash != source_hash:
+        raise InputFileError(
+            f"{bitstream}: built from another version of {name}",
+            f"Run 'rbonn build' for {name} on {board.name} again.",
         )
 
 

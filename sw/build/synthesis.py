@@ -20,6 +20,7 @@ from amaranth.hdl import Elaboratable
 
 from ...boards import Board
 from ..errors import BuildFailedError
+from ..files import check_writable
 from .cache import BuildCache, file_digest, key_of
 from .design import TOP, Design, board_design
 from .flow import LOGS, Flow, Progress
@@ -43,6 +44,7 @@ class BuildResult:
     Parameters
     ----------
     name : str - what was built, e.g. the network's name
+    source_hash : str - of what it was built from, e.g. the network's hash; empty where none was given
     board : str - the board's name
     bitstream : Path - file for the programmer; ``top.v``, ``top.json`` and the logs lie beside it
     resources : Resources - what the design uses
@@ -57,6 +59,7 @@ class BuildResult:
     """
 
     name: str
+    source_hash: str
     board: str
     bitstream: Path
     resources: Resources
@@ -88,6 +91,7 @@ def build(
     timeout_seconds: float | None = None,
     synthesis_options: Sequence[str] | None = None,
     place_and_route_options: Sequence[str] = (),
+    source_hash: str = "",
 ) -> BuildResult:
     """Builds `top` for `board` into `folder`.
 
@@ -107,9 +111,11 @@ def build(
     cache : BuildCache | None - finished builds; None: build anew and store nothing
     timeout_seconds : float | None - limit of each tool
     synthesis_options, place_and_route_options - see `board_design`
+    source_hash : str - of what `top` was made from, for the report
 
     Raises
     ------
+    OutputError - `folder` cannot be written
     ClockError - the board cannot make that clock
     ToolchainNotFoundError - a tool is missing
     DoesNotFitError - the design is too large
@@ -143,7 +149,7 @@ def build(
             (work / REPORT).write_text(json.dumps(values))
             if cache is not None:
                 cache.store(key, [work / file for file in _files(design)])
-        values |= {"name": name, "board": board.name, "cached": cached}
+        values |= {"name": name, "source_hash": source_hash, "board": board.name, "cached": cached}
         (work / REPORT).write_text(json.dumps(values, indent=2) + "\n")
         for file in _files(design):
             (work / file).replace(folder / file)
@@ -188,6 +194,7 @@ def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "name": "",
+        "source_hash": "",
         "board": design.board.name,
         "device": design.board.device,
         "bitstream": bitstream,
@@ -251,6 +258,7 @@ def _work_folder(folder: Path) -> Iterator[Path]:
 
     `folder` itself goes too where it was made here and would stay empty.
     """
+    check_writable(folder)
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder, prefix=".build-"))

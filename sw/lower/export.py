@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..datasets import load_dataset
 from ..errors import UnsupportedLayerError
+from ..files import check_writable
 from ..network import save_network
 from .agreement import Agreement, compare
 from .checkpoint import Shape, read_trained
@@ -42,6 +43,7 @@ def export(
     CheckpointError, UnsupportedLayerError, DatasetError - see `read_trained`, `lower`, `load_dataset`
     InputFileError, UnsupportedLayerError - the data set's images or classes are not the network's
     """
+    check_writable(output.parent)
     progress("lowering", 0, 1)
     trained = read_trained(checkpoint, module=module, image_shape=image_shape, name=None)
     network = trained.lowered()

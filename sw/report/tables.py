@@ -70,13 +70,19 @@ def build_table(terminal: Terminal, result: BuildResult) -> None:
     """What was used of what the device has, and the clock."""
     resources, capacity = result.resources, result.capacity
     names = {"lut4": "LUT4", "ff": "flip-flops", "block_rams": "block RAMs", "dsp": "DSP"}
+    packed = [["logic cells, packed", resources.logic_cells, capacity["lut4"]]]
     terminal.table(
         f"{result.name} on {result.board}",
         ["resource", "used", "available", "%"],
         (
             [title, used, available, round(100 * used / available) if available else None]
-            for name, title in names.items()
-            for used, available in [(getattr(resources, name), capacity[name])]
+            for title, used, available in [
+                *packed,
+                *(
+                    [title, getattr(resources, name), capacity[name]]
+                    for name, title in names.items()
+                ),
+            ]
         ),
     )
     verdict = "timing met" if result.timing_met else "TIMING NOT MET"

@@ -34,6 +34,7 @@ class TrainingConfig:
     seed : int - of the first weights, the order of the images and the augmentation
     held_out : int - training images kept apart, on which the best epoch is chosen
     label_smoothing : float - share of a label spread over all classes, 0 to below 1
+    threads : int - of PyTorch; sums depend on it in their last bits, so a resumed training needs the same
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -43,6 +44,7 @@ class TrainingConfig:
     seed: Annotated[int, Field(ge=0, lt=1 << 62)] = 1
     held_out: Annotated[int, Field(ge=1)] = 5000
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import torch
 
 from ..datasets import load_dataset
 from ..errors import CheckpointError
+from ..files import check_writable
 from .experiment import load_experiment
 from .loop import LabelledImages, Training, TrainingResult
 
@@ -36,9 +37,12 @@ def train(
     ExperimentError - the experiment file is wrong, or asks for more held-out images or a larger batch than there are images
     CheckpointError - nothing to resume, a damaged checkpoint, one of another experiment, or a training in `output` that would be lost
     DatasetError - the data set cannot be read
+    OutputError - `output` cannot be written
     TrainingError - the loss is not a number any more
     """
     config = load_experiment(experiment)
+    check_writable(output)
+    torch.set_num_threads(config.training.threads)
     dataset = load_dataset(config.dataset, data)
     train_set, test_set = (
         LabelledImages(

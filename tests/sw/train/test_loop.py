@@ -117,7 +117,7 @@ def test_too_few_images_are_refused(tmp_path):
 
 
 def test_resuming_nothing_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="no such checkpoint"):
+    with pytest.raises(CheckpointError, match="nothing to resume, no epoch was finished there"):
         Training(EXPERIMENT, tmp_path, labelled(100)).resume()
 
 
