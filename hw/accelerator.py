@@ -102,7 +102,7 @@ class AcceleratorConfig:
 
     @property
     def interval_cycles(self) -> int:
-        """Cycles from frame to frame at full rate: those of the slowest stage."""
+        """Cycles from frame to frame at full rate: those of the slowest stage. Buffers are made so that none of them has to wait."""
         return max(stage.config.interval_cycles for stage in self.stages)
 
     def component(self) -> "Accelerator":

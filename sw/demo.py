@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -102,6 +104,7 @@ def run_demo(
     terminal.result(f"label {project.network.class_names[int(answers.labels[0])]}; scores {scores}")
 
     terminal.result(f"\nDone in {monotonic() - start:.0f} s. With a board on the desk:")
-    terminal.result(f"  rbonn flash {network} --board {project.board.name}")
-    terminal.result(f"  rbonn run {network} --board {project.board.name} --port PORT IMAGE.png")
+    program = "rbonn" if shutil.which("rbonn") else str(Path(sys.executable).parent / "rbonn")
+    terminal.result(f"  {program} flash {network} --board {project.board.name}")
+    terminal.result(f"  {program} run {network} --board {project.board.name} --port PORT IMAGE.png")
     return not simulated.mismatches and not conversed.mismatches and built.timing_met

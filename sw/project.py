@@ -25,6 +25,7 @@ from .build.elaborate import Elaboration, elaborate
 from .build.flow import Progress
 from .build.synthesis import BuildResult, build
 from .build.target import find_board
+from .build.weights import WEIGHTS, weight_file
 from .errors import DoesNotFitError, InputFileError, PlanError
 from .files import written_whole
 from .models import find_network, load_images, samples_of
@@ -158,7 +159,7 @@ class Project:
         return TopConfig(self.info, baud).component(self.elaboration.config.component())
 
     def write_verilog(self, folder: Path, *, core: bool = False) -> Path:
-        """Writes ``top.v``, exactly what is synthesised for the board, or with `core` the accelerator alone; returns its path."""
+        """Writes ``top.v``, exactly what is synthesised for the board, or with `core` the accelerator alone, and ``weights.bin``; returns the path of ``top.v``."""
         if core:
             verilog = component_verilog(self.elaboration.config.component(), TOP)
         else:
@@ -166,6 +167,14 @@ class Project:
         path = folder / f"{TOP}.v"
         with written_whole(path) as temporary:
             temporary.write_text(verilog)
+        self.write_weights(folder)
+        return path
+
+    def write_weights(self, folder: Path) -> Path:
+        """Writes ``weights.bin``, the contents of all weight and preset memories; returns its path."""
+        path = folder / WEIGHTS
+        with written_whole(path) as temporary:
+            temporary.write_bytes(weight_file(self.elaboration.config))
         return path
 
     def build(
@@ -176,8 +185,8 @@ class Project:
         use_cache: bool = True,
         progress: Progress | None = None,
     ) -> BuildResult:
-        """Builds the bitstream into `folder`; see `rbonn.sw.build.build`."""
-        return build(
+        """Builds the bitstream into `folder`, and writes ``weights.bin`` beside it; see `rbonn.sw.build.build`."""
+        result = build(
             self.board,
             self.top(),
             self.network.name,
@@ -188,6 +197,8 @@ class Project:
             cache=BuildCache() if use_cache else None,
             source_hash=self.network.hash(),
         )
+        self.write_weights(folder)
+        return result
 
     def images(self, count: int, path: Path | None = None) -> np.ndarray:
         """The first `count` images of `path` (.npy), or of the shipped samples: uint8 (count, height, width, channels).

@@ -44,8 +44,9 @@ class PlanSummary:
     network, board : str
     clock_hz : int
     layers : tuple of LayerSummary - in the order of the stream
-    initiation_interval_cycles : int - cycles from frame to frame at full rate: exact
-    latency_cycles : int - cycles from the first byte of the first frame to its last score, nothing stalling: exact
+    initiation_interval_cycles : int - cycles from frame to frame at full rate: those of the slowest stage; no design can be faster, and
+        simulation shows whether one is slower
+    latency_cycles : int - cycles from the first byte of the first frame to its last score, nothing stalling
     frames_per_second : float - clock / interval
     totals : Resources - estimated
     """

@@ -98,7 +98,9 @@ def simulation_lines(result: Simulated, planned_interval: int | None = None) -> 
         return [
             f"{result.mismatches} of {result.elements_compared} values differ; first: {result.first_mismatch}"
         ]
-    planned = f" (planned {planned_interval})" if planned_interval is not None else ""
+    planned = "" if planned_interval is None else f" (planned {planned_interval})"
+    if planned_interval is not None and result.initiation_interval_cycles > planned_interval:
+        planned = f", SLOWER than the planned {planned_interval}"
     compared = f"{result.elements_compared} values compared on {result.boundaries_checked} edges of the graph"
     cycles = f"{result.initiation_interval_cycles} cycles per frame{planned}"
     speed = f"{result.cycles_simulated / result.wall_seconds / 1000:.0f} thousand per second"

@@ -39,6 +39,12 @@ def test_a_simulation_without_mismatch_says_what_was_compared() -> None:
     ]
 
 
+def test_a_simulation_that_is_slower_than_planned_says_so() -> None:
+    assert simulation_lines(SimpleNamespace(**SIMULATED), 11)[1] == (
+        "12 cycles per frame, SLOWER than the planned 11, first answer after 34 cycles"
+    )
+
+
 def test_mismatches_are_counted_and_the_first_is_named() -> None:
     changes = {"mismatches": 3, "first_mismatch": "conv1, image 0", "answers_compared": 9}
     result = SimpleNamespace(**(SIMULATED | changes))
