@@ -1,4 +1,4 @@
-"""Writes the tables of docs/results.md from the result files, in place.
+"""Writes the tables of docs/results.md and of the README from the result files, in place.
 
     python benchmarks/tables.py
 
@@ -12,9 +12,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rbonn.sw.models import model_summary
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENT = ROOT / "docs" / "results.md"
+DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")
 
 
 def rows() -> dict[str, list[str]]:
@@ -22,6 +24,7 @@ def rows() -> dict[str, list[str]]:
     light = json.loads((RESULTS / "first_light.json").read_text())["results"]
     golden = json.loads((RESULTS / "golden_model.json").read_text())["results"]
     return {
+        "networks": [_network(result) for result in light],
         "accelerators": [_accelerator(result) for result in light],
         "times": [_times(result) for result in light],
         "estimates": [_estimates(result) for result in light],
@@ -37,9 +40,11 @@ def rows() -> dict[str, list[str]]:
 
 
 def updated(text: str) -> str:
-    """The document with every marked table made anew."""
+    """A document with every marked table made anew."""
     for mark, lines in rows().items():
         begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->\n"
+        if begin not in text:
+            continue
         before, rest = text.split(begin)
         table, after = rest.split(end)
         head = table.splitlines()[:2]
@@ -51,6 +56,26 @@ def _name(result: dict[str, Any]) -> str:
     return f"`{result['network']}`, {result['board']}"
 
 
+def _network(result: dict[str, Any]) -> str:
+    build = result["build"]
+    return _row(
+        f"`{result['network']}`",
+        f"{100 * model_summary(result['network'])['accuracy_integer']:.2f} %",
+        result["board"],
+        build["resources"]["lut4"],
+        _logic_cells(build),
+        build["resources"]["block_rams"],
+        f"{build['fmax_mhz']:.1f} / {build['clock_mhz']:.0f}",
+        result["frames_per_second"],
+    )
+
+
+def _logic_cells(build: dict[str, Any]) -> str:
+    return f"{build['resources']['logic_cells']:,} of {build['capacity']['lut4']:,}".replace(
+        ",", " "
+    )
+
+
 def _accelerator(result: dict[str, Any]) -> str:
     build, simulation, plan = result["build"], result["simulation"], result["plan"]
     for key in ("initiation_interval_cycles", "latency_cycles"):
@@ -59,6 +84,7 @@ def _accelerator(result: dict[str, Any]) -> str:
     return _row(
         _name(result),
         resources["lut4"],
+        _logic_cells(build),
         resources["ff"],
         f"{resources['block_rams']} of {build['capacity']['block_rams']}",
         build["fmax_mhz"],
@@ -101,4 +127,5 @@ def _row(*cells: str | float) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(updated(DOCUMENT.read_text()))
+    for document in DOCUMENTS:
+        document.write_text(updated(document.read_text()))
