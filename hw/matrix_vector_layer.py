@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from amaranth import *
-from amaranth.lib import wiring
-from amaranth.lib.wiring import Out, connect
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
 
 from .matrix_vector import MatrixVectorConfig
 from .preset_memory import PresetMemoryConfig
@@ -81,6 +81,7 @@ class MatrixVectorLayer(wiring.Component):
     Members
     -------
     i, o, sums - those of `MatrixVector`
+    i_load - that of `WeightMemory`, only where the weights are writable
     """
 
     def __init__(self, config: MatrixVectorLayerConfig) -> None:
@@ -89,6 +90,11 @@ class MatrixVectorLayer(wiring.Component):
         super().__init__(
             stage_ports(unit.input_width, unit.output_width)
             | {"sums": Out(unit.pe * unit.accumulator_bits)}
+            | (
+                {"i_load": In(stream.Signature(unsigned(config.weights.width)))}
+                if config.weights.writable
+                else {}
+            )
         )
 
     def elaborate(self, platform) -> Module:
@@ -99,6 +105,8 @@ class MatrixVectorLayer(wiring.Component):
         connect(m, wiring.flipped(self.i), unit.i)
         connect(m, unit.o, wiring.flipped(self.o))
         connect(m, unit.weights, weights.read)
+        if self.config.weights.writable:
+            connect(m, wiring.flipped(self.i_load), weights.i_load)
         m.d.comb += [
             presets.next.eq(unit.preset_next),
             unit.preset.eq(presets.data),

@@ -8,7 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 
 class StageConfig(Protocol):
-    """What every stage states of itself; widths in bits, counts in transfers, times in cycles."""
+    """What every stage states of itself; widths in bits, counts in transfers, times in cycles.
+
+    `latency_cycles` counts to the cycle in which an output is offered, from the input that each config's docstring names: a
+    frame's first one, a vector's last one, or the transfer itself.
+    """
 
     @property
     def input_width(self) -> int: ...

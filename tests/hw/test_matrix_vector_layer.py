@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rbonn.hw.matrix_vector import MatrixVectorConfig
@@ -146,6 +147,34 @@ def test_a_reset_anywhere_in_a_frame_starts_afresh(name: str) -> None:
     case = CASES[name]
     for reset_after in range(1, case.config.inputs_per_frame + 1, 3):
         assert case.run(reset_after=reset_after).outputs == case.outputs
+
+
+def test_weights_that_were_loaded_are_used() -> None:
+    case = CASES["folded both ways"]
+    words = case.config.weights.contents
+    blank = replace(case.config.weights, contents=(0,) * len(words), writable=True)
+    layer = replace(case.config, weights=blank).component()
+    outputs: list[int] = []
+
+    async def bench(ctx) -> None:
+        for word in words:
+            ctx.set(layer.i_load.valid, 1)
+            ctx.set(layer.i_load.payload, word)
+            await ctx.tick()
+        ctx.set(layer.i_load.valid, 0)
+        ctx.set(layer.o.ready, 1)
+        ctx.set(layer.i.valid, 1)
+        for word in [*case.inputs, *[0] * layer.config.latency_cycles]:
+            ctx.set(layer.i.payload, word)
+            *_, valid, payload = await ctx.tick().sample(layer.o.valid, layer.o.payload)
+            if valid:
+                outputs.append(payload)
+
+    simulator = Simulator(layer)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert outputs[: len(case.outputs)] == case.outputs
 
 
 @pytest.mark.parametrize(
