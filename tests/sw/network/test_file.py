@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from rbonn.sw.errors import InputFileError
+from rbonn.sw.errors import InputFileError, OutputError
 from rbonn.sw.network import (
     Affine,
     ArgMax,
@@ -195,6 +195,6 @@ def test_a_failed_write_leaves_nothing(network, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(safetensors.numpy, "save_file", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OutputError, match="disk full"):
         save_network(network, tmp_path / "tiny.safetensors")
     assert list(tmp_path.iterdir()) == []
