@@ -43,8 +43,7 @@ def read_image(
             "Use the Python interface: Device.infer takes arrays.",
         )
     if not path.is_file():
-        problem = "not a file" if path.exists() else "no such file"
-        raise InputFileError(f"{path}: {problem}", "Name a picture, for example a PNG file.")
+        raise InputFileError(f"{path}: no such file", "Name a picture, for example a PNG file.")
     try:
         with Image.open(path) as file:
             if file.mode.startswith(("I", "F")):
