@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from ..sw.errors import BuildFailedError, ToolchainNotFoundError
@@ -32,6 +33,8 @@ _MAKE = (
     *("OPT_FAST=-O2", "OPT_SLOW=-O0"),
     # How g++ reads precompiled headers, which large designs get; the pip package does not know.
     "CFG_CXXFLAGS_PCH_I=-include",
+    # The makefile calls `python`, which many systems do not have outside a virtual environment.
+    f"PYTHON3={sys.executable}",
 )
 
 _CACHE_BYTES = 300_000_000

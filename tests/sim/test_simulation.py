@@ -1,5 +1,6 @@
 """`rbonn.sim.simulation`: a design is compared bit for bit, and each kind of fault is found and named."""
 
+import os
 import re
 from pathlib import Path
 
@@ -205,6 +206,18 @@ def test_a_missing_tool_is_named_with_its_package(
     ) as caught:
         run("", tmp_path / "run", images(1))
     assert f"apt-get install {tool}" in caught.value.hint
+
+
+def test_no_program_called_python_is_needed(
+    verilog: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text("#!/bin/sh\nexit 127\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{python.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("RBONN_CACHE", str(tmp_path / "cache"))  # so that it is compiled
+    assert run(verilog, tmp_path / "run", images(2), simulator="verilator").mismatches == 0
 
 
 def test_icarus_finds_the_same(verilog: str, tmp_path: Path) -> None:
