@@ -40,9 +40,8 @@ class MatrixVectorLayerConfig:
                 f"Presets must have {unit.row_groups} row groups of {width} bits, "
                 f"not {self.presets.row_groups} of {self.presets.width}"
             )
-        has_classes = self.presets.n_row_classes * self.presets.n_column_classes > 1
         pixels = len(self.presets.row_classes) * len(self.presets.column_classes)
-        if has_classes and pixels != unit.vectors_per_frame:
+        if self.presets.has_border_classes and pixels != unit.vectors_per_frame:
             raise ValueError(
                 f"Border classes must cover {unit.vectors_per_frame} pixels, not {pixels}"
             )

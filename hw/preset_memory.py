@@ -61,6 +61,11 @@ class PresetMemoryConfig:
         return max(self.column_classes) + 1
 
     @property
+    def has_border_classes(self) -> bool:
+        """Whether pixels differ, so that they have to be counted."""
+        return self.n_row_classes * self.n_column_classes > 1
+
+    @property
     def table(self) -> list[int]:
         """Contents at their addresses: row group, column class and row class side by side, each a whole number of bits."""
         group_bits = (self.row_groups - 1).bit_length()
@@ -113,10 +118,9 @@ class PresetMemory(wiring.Component):
         group, group_is_last = Signal(range(config.row_groups)), Signal(init=config.row_groups == 1)
         column, column_is_last = Signal(range(n_columns)), Signal(init=n_columns == 1)
         row, row_is_last = Signal(range(n_rows)), Signal(init=n_rows == 1)
-        has_classes = len(set(config.row_classes)) * len(set(config.column_classes)) > 1
         with m.If(port.en):
             step_counter(m, group, group_is_last, config.row_groups)
-            if has_classes:
+            if config.has_border_classes:
                 with m.If(group_is_last):
                     step_counter(m, column, column_is_last, n_columns)
                     with m.If(column_is_last):

@@ -11,7 +11,7 @@ from ..hw.accelerator import Probe as HardwareProbe
 from ..sw.build.design import component_verilog
 from ..sw.build.elaborate import Elaboration
 from ..sw.host.packing import pack
-from ..sw.network import Bipolar, Int, Network
+from ..sw.network import Network
 from ..sw.network.golden import GoldenModel
 from .run import Progress
 from .simulation import SimulationResult, simulate
@@ -94,16 +94,7 @@ def _probe(network: Network, elaboration: Elaboration, probe: HardwareProbe) -> 
         bits = elaboration.layers[probe.edge].unit.accumulator_bits
         return Probe(probe.edge, edge.shape, probe.width // bits, bits, signed=True)
     stage = next(stage for stage in elaboration.config.stages if stage.name == probe.stage)
-    transfers = stage.config.outputs_per_frame
-    lanes = edge.elements // transfers
-    return Probe(
-        probe.edge,
-        edge.shape,
-        lanes,
-        probe.width // lanes,
-        signed=isinstance(edge.datatype, Int),
-        bipolar=isinstance(edge.datatype, Bipolar),
-    )
+    return Probe.of_edge(probe.edge, edge, edge.elements // stage.config.outputs_per_frame)
 
 
 def _expected_output(scores: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from ..boards import Board
 from ..hw.protocol import HASH_BYTES, ElementKind, Info
 from ..hw.top import Top, TopConfig
 from .build.cache import BuildCache
-from .build.design import TOP, ClockError, board_design, component_verilog
+from .build.design import TOP, board_design, clock_error, component_verilog
 from .build.elaborate import Elaboration, elaborate
 from .build.flow import Progress
 from .build.synthesis import BuildResult, build
@@ -99,10 +99,7 @@ class Project:
         try:
             return round(self.board.pll(self.plan.clock_hz).output_hz)
         except ValueError as error:
-            raise ClockError(
-                f"{self.board.name}: {error}",
-                f"Ask for another clock; {self.board.clock_hz / 1e6:g} MHz is this board's own.",
-            ) from error
+            raise clock_error(self.board, error) from error
 
     @cached_property
     def elaboration(self) -> Elaboration:
@@ -220,10 +217,7 @@ def baud_at(board: Board, clock_hz: int) -> int:
     try:
         return board.uart.baud(clock_hz)
     except ValueError as error:
-        raise ClockError(
-            f"{board.name}: {error}",
-            f"Ask for another clock; {board.clock_hz / 1e6:g} MHz is this board's own.",
-        ) from error
+        raise clock_error(board, error) from error
 
 
 def default_folder(network: str, board: str) -> Path:

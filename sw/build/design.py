@@ -42,6 +42,14 @@ class ClockError(RbonnError):
     """A clock was asked for that the board's PLL or its serial port cannot have."""
 
 
+def clock_error(board: Board, problem: ValueError) -> ClockError:
+    """What to say of a clock that `board` cannot have, from what its PLL or its serial port said."""
+    return ClockError(
+        f"{board.name}: {problem}",
+        f"Ask for another clock; {board.clock_hz / 1e6:g} MHz is this board's own.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """What the tools read.
@@ -91,10 +99,7 @@ def board_design(
     try:
         made_hz = board.pll(clock_hz).output_hz
     except ValueError as error:
-        raise ClockError(
-            f"{board.name}: {error}",
-            f"Ask for another clock; {board.clock_hz / 1e6:g} MHz is this board's own.",
-        ) from error
+        raise clock_error(board, error) from error
     clock_mhz = float(made_hz) / 1e6
     if synthesis_options is None:
         synthesis_options = _synthesis_options(board)
