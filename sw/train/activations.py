@@ -1,4 +1,4 @@
-"""Binarisation with surrogate gradients: the sign of activations and of latent weights, with sign(0) = +1."""
+"""Activations: binarisation with surrogate gradients, where sign(0) = +1, and the shifts and slopes on the residual stream around it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Estimator = Literal["approximate", "clip"]
+Slopes = Literal["free", "power_of_two"]
+
+SMALLEST_SLOPE_EXPONENT = -7
+"""Of power-of-two slopes; the largest is 0."""
 
 
 def sign(x: Tensor) -> Tensor:
@@ -91,3 +96,97 @@ class BinaryActivation(nn.Module):
 
     def extra_repr(self) -> str:
         return f"estimator={self.estimator!r}"
+
+
+class RSign(BinaryActivation):
+    """Binary activation with a learned shift per channel, ``o = sign(x + shift[c])``; channels are axis 1, the gradient as in `BinaryActivation`.
+
+    Parameters
+    ----------
+    n_channels : int - at least 1
+    estimator : str - ``approximate`` or ``clip``
+
+    Members
+    -------
+    shift : Parameter (n_channels,) - starts at 0
+
+    References
+    ----------
+    Liu et al., ReActNet, ECCV 2020, section 4.2
+    """
+
+    def __init__(self, n_channels: int, estimator: Estimator = "approximate") -> None:
+        super().__init__(estimator)
+        self.shift = nn.Parameter(torch.zeros(_checked(n_channels)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x + _on_channels(self.shift, x))
+
+    def extra_repr(self) -> str:
+        return f"{len(self.shift)}, {super().extra_repr()}"
+
+
+class RPReLU(nn.Module):
+    """A PReLU between two learned shifts: ``y = x + shift_in[c]``, ``o = (y if y >= 0 else slope[c] y) + shift_out[c]``; channels are axis 1.
+
+    Slopes that are powers of two, ``sign(p) 2^round(log2 |p|)`` with exponents -7 to 0, cost no multiplier in hardware; their gradient passes the
+    rounding unchanged.
+
+    Parameters
+    ----------
+    n_channels : int - at least 1
+    slopes : str - ``free`` or ``power_of_two``
+
+    Members
+    -------
+    shift_in, shift_out : Parameter (n_channels,) - start at 0
+    slope : Parameter (n_channels,) - latent slopes, start at 0.25; `used_slope` are those computed with
+
+    Raises
+    ------
+    ValueError - no channels, or another kind of slopes
+
+    References
+    ----------
+    Liu et al., ReActNet, ECCV 2020, section 4.2
+    """
+
+    def __init__(self, n_channels: int, slopes: Slopes = "free") -> None:
+        super().__init__()
+        if slopes not in get_args(Slopes):
+            raise ValueError(f"Slopes must be 'free' or 'power_of_two', not {slopes!r}")
+        self.slopes = slopes
+        self.shift_in = nn.Parameter(torch.zeros(_checked(n_channels)))
+        self.slope = nn.Parameter(torch.full((n_channels,), 0.25))
+        self.shift_out = nn.Parameter(torch.zeros(n_channels))
+
+    @property
+    def used_slope(self) -> Tensor:
+        """The slopes after rounding to powers of two, where that is asked for, (n_channels,)."""
+        return power_of_two(self.slope) if self.slopes == "power_of_two" else self.slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.prelu(x + _on_channels(self.shift_in, x), self.used_slope.to(x.dtype))
+        return y + _on_channels(self.shift_out, x)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.slope)}, slopes={self.slopes!r}"
+
+
+def power_of_two(x: Tensor) -> Tensor:
+    """``sign(x) 2^round(log2 |x|)`` with the exponent held in -7..0; the gradient is that of x. Any shape."""
+    with torch.no_grad():
+        exponent = x.abs().log2().round().clamp(SMALLEST_SLOPE_EXPONENT, 0)
+        nearest = sign(x) * exponent.exp2()
+    return nearest + (x - x.detach())
+
+
+def _on_channels(values: Tensor, x: Tensor) -> Tensor:
+    """`values` (C,) in the type of `x` and in a shape that adds to its axis 1."""
+    return values.to(x.dtype).reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def _checked(n_channels: int) -> int:
+    if n_channels < 1:
+        raise ValueError(f"Channels must be at least 1, not {n_channels!r}")
+    return n_channels
