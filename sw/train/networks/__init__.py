@@ -1,23 +1,36 @@
-"""Networks that can be trained and lowered, each one readable file: a multilayer perceptron and a convolutional network."""
+"""Networks that can be trained, each one readable file: chains of binary layers (mlp, cnn, cnv) and residual networks."""
 
 from __future__ import annotations
 
+from .block import Block
 from .cnn import Cnn, CnnConfig, ConvConfig
+from .cnv import Cnv, CnvConfig
 from .image import ImageShape
 from .mlp import Mlp, MlpConfig
+from .recurrent_config import RecurrentConfig
+from .resnet18 import ResNet18, ResNet18Config
+from .resnet20 import ResNet20, ResNet20Config
 
-NetworkConfig = MlpConfig | CnnConfig
-Network = Mlp | Cnn
+NetworkConfig = MlpConfig | CnnConfig | CnvConfig | ResNet20Config | ResNet18Config
+Network = Mlp | Cnn | Cnv | ResNet20 | ResNet18
 
 __all__ = [
+    "Block",
     "Cnn",
     "CnnConfig",
+    "Cnv",
+    "CnvConfig",
     "ConvConfig",
     "ImageShape",
     "Mlp",
     "MlpConfig",
     "Network",
     "NetworkConfig",
+    "RecurrentConfig",
+    "ResNet18",
+    "ResNet18Config",
+    "ResNet20",
+    "ResNet20Config",
     "build_network",
 ]
 
@@ -29,3 +42,9 @@ def build_network(config: NetworkConfig, image: ImageShape, n_classes: int) -> N
             return Mlp(config, image, n_classes)
         case CnnConfig():
             return Cnn(config, image, n_classes)
+        case CnvConfig():
+            return Cnv(config, image, n_classes)
+        case ResNet20Config():
+            return ResNet20(config, image, n_classes)
+        case ResNet18Config():
+            return ResNet18(config, image, n_classes)

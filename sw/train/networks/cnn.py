@@ -1,15 +1,17 @@
-"""Binary convolutional network on binarised pixels."""
+"""Binary convolutional network on pixels that were made bits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor, nn
 
 from ..activations import BinaryActivation, Estimator
-from ..layers import BinaryConv2d, BinaryHead, BinaryLinear, ChannelLastFlatten, InputBinarise
+from ..layers import BinaryHead, ChannelLastFlatten, RBOConv2d, RBOLinear
 from .image import ImageShape
+from .input_encoding import input_encoding
+from .recurrent_config import RecurrentConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,21 +44,23 @@ class CnnConfig:
     convolutions : tuple[ConvConfig, ...] - in order from the image on
     hidden : tuple[int, ...] - neurons of each dense layer before the head, possibly none
     input_threshold : int - pixels from this value on are +1, 0 to 255
-    bilinear_lambda : float - weight of RBONN's bilinear term in every layer
+    input_levels : int or None - bits of a thermometer code of each pixel, in place of the one bit by `input_threshold`
     estimator : str - gradient of the activations, ``approximate`` or ``clip``
+    recurrent : RecurrentConfig - RBONN's settings, of every binary layer but the head
     """
 
     kind: Literal["cnn"] = "cnn"
     convolutions: tuple[ConvConfig, ...]
     hidden: tuple[int, ...] = ()
     input_threshold: int = 128
-    bilinear_lambda: float = 1e-4
+    input_levels: int | None = None
     estimator: Estimator = "approximate"
+    recurrent: RecurrentConfig = field(default_factory=RecurrentConfig)
 
 
 class Cnn(nn.Module):
-    """``InputBinarise, (BinaryConv2d, BatchNorm2d, [MaxPool2d], BinaryActivation)*, ChannelLastFlatten, (BinaryLinear, BatchNorm1d,
-    BinaryActivation)*, BinaryHead``.
+    """``InputBinarise or InputThermometer, (RBOConv2d, BatchNorm2d, [MaxPool2d], BinaryActivation)*, ChannelLastFlatten, (RBOLinear,
+    BatchNorm1d, BinaryActivation)*, BinaryHead``.
 
     Batch norm comes before the max pool: in hardware, the threshold comes before an OR. Pixels 0..255 as float
     (batch, channel, height, width) to scores (batch, classes).
@@ -72,17 +76,19 @@ class Cnn(nn.Module):
 
     def __init__(self, config: CnnConfig, image: ImageShape, n_classes: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = [InputBinarise(config.input_threshold)]
+        encode, image = input_encoding(config.input_threshold, config.input_levels, image)
+        layers: list[nn.Module] = [encode]
+        options = config.recurrent.layer_options()
         for conv in config.convolutions:
             layers += [
-                BinaryConv2d(
+                RBOConv2d(
                     image.channels,
                     conv.channels,
                     conv.kernel,
                     conv.stride,
                     conv.padding,
                     conv.pad_value,
-                    lam=config.bilinear_lambda,
+                    **options,
                 ),
                 nn.BatchNorm2d(conv.channels),
                 *([nn.MaxPool2d(conv.pool)] if conv.pool > 1 else []),
@@ -93,12 +99,12 @@ class Cnn(nn.Module):
         n_in = image.elements
         for n_out in config.hidden:
             layers += [
-                BinaryLinear(n_in, n_out, lam=config.bilinear_lambda),
+                RBOLinear(n_in, n_out, **options),
                 nn.BatchNorm1d(n_out),
                 BinaryActivation(config.estimator),
             ]
             n_in = n_out
-        layers.append(BinaryHead(n_in, n_classes, lam=config.bilinear_lambda))
+        layers.append(BinaryHead(n_in, n_classes))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
