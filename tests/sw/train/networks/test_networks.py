@@ -1,0 +1,82 @@
+"""What all networks have in common: built from their configuration, trained, saved and read back."""
+
+import dataclasses
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from rbonn.sw.train.networks import (
+    CnnConfig,
+    CnvConfig,
+    ConvConfig,
+    ImageShape,
+    MlpConfig,
+    NetworkConfig,
+    ResNet18Config,
+    ResNet20Config,
+    build_network,
+)
+from torch.nn import functional
+
+IMAGE = ImageShape(32, 32, 3)
+CONFIGS = [
+    MlpConfig(hidden=(8,)),
+    CnnConfig(convolutions=(ConvConfig(channels=8, pool=2), ConvConfig(channels=8, stride=2)), hidden=(16,)),
+    CnvConfig(width=8),
+    ResNet20Config(width=4, blocks=1),
+    ResNet20Config(width=4, blocks=1, stem="int8", shortcut="conv1x1", slopes="free"),
+    ResNet18Config(),
+]  # fmt: skip
+
+
+def name(config):
+    return f"{config.kind}-{getattr(config, 'stem', '')}"
+
+
+def pixels():
+    return torch.randint(0, 256, (4, 3, 32, 32)).float()
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name)
+def test_every_network_learns_a_batch_by_heart(config):
+    network = build_network(config, IMAGE, 3).to(memory_format=torch.channels_last)
+    x, labels = pixels().contiguous(memory_format=torch.channels_last), torch.tensor([0, 1, 2, 1])
+    large = config.kind == "resnet18"
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3 if large else 1e-2)
+    losses = []
+    for _ in range(12 if large else 30):
+        loss = functional.cross_entropy(network(x), labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    without = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
+    assert not without
+
+
+@pytest.mark.parametrize("config", CONFIGS[:-1], ids=name)
+def test_a_network_is_what_its_state_says(config):
+    network, other = (build_network(config, IMAGE, 3).eval() for _ in range(2))
+    other.load_state_dict(network.state_dict())
+    x = pixels()
+    assert torch.equal(network(x), other(x))
+
+
+@pytest.mark.parametrize("config", CONFIGS[:-1], ids=name)
+def test_mixed_precision_gives_finite_scores_and_gradients(config):
+    network = build_network(config, IMAGE, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = functional.cross_entropy(network(pixels()), torch.tensor([0, 1, 2, 1]))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name)
+def test_a_configuration_survives_json_by_its_kind(config):
+    adapter = TypeAdapter(NetworkConfig)
+    values = TypeAdapter(dict).validate_json(
+        TypeAdapter(dict).dump_json(dataclasses.asdict(config))
+    )
+    assert adapter.validate_python(values) == config
