@@ -20,7 +20,7 @@ def test_the_samples_of_cifar10_are_fifty_labelled_images_of_all_classes():
 
 
 def test_samples_of_an_unknown_data_set_are_an_error_that_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match="'../mnist'") as caught:
+    with pytest.raises(UnknownNameError, match=r"'\.\./mnist'") as caught:
         samples("../mnist")
     assert "cifar10, mnist" in caught.value.hint
 

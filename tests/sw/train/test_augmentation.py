@@ -1,9 +1,19 @@
-"""Augmentation: a pure function of (seed, epoch, index), and the deformations it says."""
+"""Augmentation: a pure function of (seed, epoch, index), and the crops, flips and deformations it says."""
 
 import math
 
+import numpy as np
+import pytest
 import torch
-from rbonn.sw.train.augmentation import AugmentationConfig, augment, hash_integers, uniform
+from rbonn.sw.train.augmentation import (
+    AugmentationConfig,
+    _elastic_field,
+    augment,
+    hash_integers,
+    random_bits,
+    uniform,
+)
+from torch.nn import functional
 
 MASK = (1 << 64) - 1
 
@@ -16,16 +26,19 @@ def mix(x):
     return x ^ (x >> 31)
 
 
-def test_the_draws_are_those_of_splitmix64():
-    base = mix((mix(5) + 2) & MASK)
-    expected = [
-        [
-            (mix((mix((base + index) & MASK) + draw) & MASK) >> 40) / (1 << 23) - 1
-            for draw in range(3)
-        ]
-        for index in (0, 59_999)
-    ]
-    assert uniform(5, 2, torch.tensor([0, 59_999]), 3).tolist() == expected
+def drawn(seed, epoch, index, draw):
+    """24 bits, by Python's integers."""
+    base = mix((mix(seed) + epoch) & MASK)
+    return mix((mix((base + index) & MASK) + draw) & MASK) >> 40
+
+
+@pytest.mark.parametrize("first", [0, 55])
+def test_the_draws_are_those_of_splitmix64(first):
+    expected = [[drawn(5, 2, index, first + draw) for draw in range(3)] for index in (0, 59_999)]
+    indices = torch.tensor([0, 59_999])
+    assert random_bits(5, 2, indices, 3, first).tolist() == expected
+    as_numbers = [[bits / (1 << 23) - 1 for bits in row] for row in expected]
+    assert uniform(5, 2, indices, 3, first).tolist() == as_numbers
 
 
 def test_the_draws_fill_the_range_evenly_and_independently():
@@ -47,8 +60,20 @@ def pictures(n):
     return torch.randint(0, 256, (n, 1, 28, 28)).float()
 
 
-def test_an_image_is_deformed_alike_in_every_batch():
-    config = AugmentationConfig(shift_pixels=2, rotation_degrees=9, scale=0.1, elastic_pixels=1)
+def photographs(n, height=32, width=32):
+    """uint8, channels last in memory, as a data set has them."""
+    generator = torch.Generator().manual_seed(height)
+    shape = (n, height, width, 3)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).permute(0, 3, 1, 2)
+
+
+DEFORM = {"shift_pixels": 2, "rotation_degrees": 9, "scale": 0.1, "elastic_pixels": 1}
+CROP = {"crop_pixels": 4, "flip": True}
+
+
+@pytest.mark.parametrize("changes", [DEFORM, CROP, DEFORM | CROP])
+def test_an_image_is_changed_alike_in_every_batch(changes):
+    config = AugmentationConfig(**changes)
     images, indices = pictures(6), torch.arange(100, 106)
     whole = augment(images, indices, config=config, seed=3, epoch=4)
     order = torch.tensor([4, 1])
@@ -106,3 +131,73 @@ def test_a_rotation_turns_a_line_by_at_most_its_limit():
     assert max(map(abs, slopes)) <= 21
     assert max(slopes) > 15
     assert min(slopes) < -15
+
+
+def cropped(image, index, limit, *, flip, seed, epoch):
+    """One image (height, width, channels) by NumPy's padding, a slice and a reversal."""
+    down, right = (drawn(seed, epoch, index, 55 + i) * (2 * limit + 1) >> 24 for i in range(2))
+    padded = np.pad(image, ((limit, limit), (limit, limit), (0, 0)), mode="reflect")
+    crop = padded[down : down + image.shape[0], right : right + image.shape[1]]
+    return crop[:, ::-1] if flip and drawn(seed, epoch, index, 57) >> 23 else crop
+
+
+@pytest.mark.parametrize("size", [(32, 32), (28, 28), (5, 9)])
+@pytest.mark.parametrize(("limit", "flip"), [(4, True), (4, False), (0, True), (1, True)])
+def test_a_crop_is_that_of_the_reflected_image_and_a_flip_mirrors_it(size, limit, flip):
+    images, indices = photographs(40, *size), torch.arange(1000, 1040)
+    config = AugmentationConfig(crop_pixels=limit, flip=flip)
+    changed = augment(images, indices, config=config, seed=7, epoch=3)
+    assert changed.dtype == torch.uint8
+    for image, got, index in zip(images, changed, indices.tolist(), strict=True):
+        plain = image.permute(1, 2, 0).numpy()
+        expected = cropped(plain, index, limit, flip=flip, seed=7, epoch=3)
+        assert np.array_equal(got.permute(1, 2, 0).numpy(), expected)
+
+
+def test_crops_are_the_same_for_every_type_and_order_in_memory():
+    images, indices = photographs(12), torch.arange(12)
+    config = AugmentationConfig(**CROP)
+    expected = augment(images, indices, config=config, seed=0, epoch=0)
+    for same in (images.float(), images.contiguous(), images.float().contiguous()):
+        changed = augment(same, indices, config=config, seed=0, epoch=0)
+        assert changed.dtype == same.dtype
+        assert changed.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(changed, expected.to(same.dtype))
+
+
+def test_all_crops_and_flips_are_equally_likely():
+    n = 20_000
+    image = torch.arange(17 * 17, dtype=torch.int16).view(1, 1, 17, 17)
+    config = AugmentationConfig(crop_pixels=2, flip=True)
+    changed = augment(
+        image.float().expand(n, 1, 17, 17), torch.arange(n), config=config, seed=1, epoch=1
+    )
+    centre, right = changed[:, 0, 8, 8].long(), changed[:, 0, 8, 9].long()
+    cases = (centre // 17 - 6) * 10 + (centre % 17 - 6) * 2 + (right < centre)  # 5 x 5 x 2
+    counts = torch.bincount(cases, minlength=50)
+    assert len(counts) == 50
+    assert ((counts - n / 50) ** 2 / (n / 50)).sum() < 86  # chi-squared of 49 degrees, 0.1 %
+
+
+def test_a_crop_as_large_as_the_image_is_refused():
+    images = photographs(1, 9, 5)
+    with pytest.raises(ValueError, match="below the image's 9 x 5, not 5"):
+        augment(images, torch.arange(1), config=AugmentationConfig(crop_pixels=5), seed=0, epoch=0)
+
+
+def test_a_crop_comes_before_the_deformation():
+    images, indices = photographs(8), torch.arange(8)
+    both, crop, deform = (AugmentationConfig(**c) for c in (CROP | DEFORM, CROP, DEFORM))
+    together = augment(images, indices, config=both, seed=2, epoch=0)
+    first = augment(images, indices, config=crop, seed=2, epoch=0)
+    then = augment(first, indices, config=deform, seed=2, epoch=0)
+    assert together.dtype == torch.float32
+    assert together.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(together, then)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 20)])
+def test_the_elastic_distortion_is_bicubic_between_its_control_points(size):
+    control = torch.rand(3, 2, 5, 5, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    expected = functional.interpolate(control, size=size, mode="bicubic", align_corners=True)
+    assert torch.allclose(_elastic_field(control, *size), expected, rtol=0, atol=1e-6)
