@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from ..network import INPUT, Network
 from ..network.golden import GoldenModel
-from ..train.layers import BinaryConv2d
+from ..train.layers import RBOConv2d
 from .fold_thresholds import fold_thresholds
-from .lowering import lower, pool_names
+from .lowering import encoding_edge, lower, pool_names
 from .stages import Chain, Stage, group_stages
 from .trace import Layer, run_chain, trace
 
@@ -204,11 +204,12 @@ def _pre_activations(
     may as well stand before it.
     """
     edge = INPUT
-    if chain.binarise is not None:
+    if chain.encoding is not None:
         pixels = _channel_first(edges[INPUT], dtype)
-        for edge in _binary_edges("binarise", "binarise", chain.input_pools):
-            pools = () if edge == "binarise" else chain.input_pools
-            yield edge, _channel_last(run_chain((chain.binarise, *pools), pixels))
+        encoded = encoding_edge(chain.encoding)
+        for edge in _binary_edges(encoded, encoded, chain.input_pools):
+            pools = () if edge == encoded else chain.input_pools
+            yield edge, _channel_last(run_chain((chain.encoding, *pools), pixels))
     for stage in chain.stages:
         scaled = stage.product.module(_stage_input(stage, edges[edge], dtype))
         norms = tuple(step for step in stage.between if not isinstance(step.module, nn.MaxPool2d))
@@ -230,9 +231,10 @@ def _scales(chain: Chain, network: Network) -> dict[str, np.ndarray]:
     """Per binary edge the scale of each channel's pre-activations, see `Fold`; 0 for the input, which cannot tie."""
     scales = {}
     edge = INPUT
-    if chain.binarise is not None:
-        for edge in _binary_edges("binarise", "binarise", chain.input_pools):
-            scales[edge] = np.zeros(network.input_type.shape[2])
+    if chain.encoding is not None:
+        encoded = encoding_edge(chain.encoding)
+        for edge in _binary_edges(encoded, encoded, chain.input_pools):
+            scales[edge] = np.zeros(network.edges[edge].shape[2])
     for stage in chain.stages:
         scale = fold_thresholds(stage, network.edges[edge]).scale
         for edge in _binary_edges(f"{stage.name}_bits", stage.name, stage.pools):
@@ -251,7 +253,7 @@ def _binary_edges(bits: str, stage_name: str, pools: tuple[Layer, ...]) -> tuple
 
 def _stage_input(stage: Stage, edge: Tensor, dtype: torch.dtype) -> Tensor:
     """An edge as the product of `stage` reads it: (n, channel, height, width), or flattened in its order for a dense layer."""
-    if isinstance(stage.product.module, BinaryConv2d):
+    if isinstance(stage.product.module, RBOConv2d):
         return _channel_first(edge, dtype)
     return (edge.permute(0, 3, 1, 2) if stage.channel_first else edge).flatten(1).to(dtype)
 

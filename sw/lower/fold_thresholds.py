@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import UnsupportedLayerError
 from ..network import Bipolar, EdgeType
-from ..train.layers import BinaryConv2d, BinaryLinear
+from ..train.layers import RBOConv2d, RBOLinear
 from .stages import Stage
 
 _CHUNK_ELEMENTS = 1 << 22
@@ -87,7 +87,7 @@ def reachable_sums(stage: Stage, x: EdgeType) -> np.ndarray:
         limit = n_taps * max(abs(x.datatype.minimum), abs(x.datatype.maximum))
         return np.arange(-limit, limit + 1)
     inside = {n_taps}
-    if isinstance(layer, BinaryConv2d) and layer.pad_value == 0:
+    if isinstance(layer, RBOConv2d) and layer.pad_value == 0:
         rows, columns = (
             _taps_inside(size, kernel, layer.stride, layer.padding)
             for size, kernel in zip(x.shape[:2], layer.kernel_size, strict=True)
@@ -112,7 +112,7 @@ def _evaluate(stage: Stage, sums: np.ndarray) -> Iterator[tuple[int, np.ndarray]
     layer = stage.product.module
     n_channels = len(layer.weight)
     size = max(1, _CHUNK_ELEMENTS // n_channels)
-    pixel = () if isinstance(layer, BinaryLinear) else (1, 1)
+    pixel = () if isinstance(layer, RBOLinear) else (1, 1)
     for start in range(0, len(sums), size):
         piece = torch.from_numpy(sums[start : start + size]).double()
         piece = piece.reshape(-1, 1, *pixel).expand(-1, n_channels, *pixel)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,9 +18,11 @@ from ..network import (
     MaxPool,
     Network,
     Node,
+    Thermometer,
     Threshold,
 )
 from ..network.golden import GoldenModel
+from ..train.layers import InputThermometer
 from .fold_thresholds import fold_thresholds
 from .head import head_nodes
 from .host_input import host_input
@@ -37,7 +40,7 @@ def lower(
 ) -> Network:
     """The integer network that computes what `module` computes in eval.
 
-    Nodes are called ``binarise``, then ``conv1``, ``conv1_bits``, ``conv1_pool``, ... ``dense1``, ``dense1_bits``, ... and at the end ``head``,
+    Nodes are called ``binarise`` or ``thermometer``, then ``conv1``, ``conv1_bits``, ``conv1_pool``, ... ``dense1``, ``dense1_bits``, ... and at the end ``head``,
     ``scores``, ``label``.
 
     Parameters
@@ -65,6 +68,11 @@ def lower(
     return host_input(network)
 
 
+def encoding_edge(encoding: Layer) -> str:
+    """Name of the node that makes bits of pixels: ``binarise`` or ``thermometer``."""
+    return "thermometer" if isinstance(encoding.module, InputThermometer) else "binarise"
+
+
 def pool_names(stage_name: str, pools: Sequence[Layer]) -> tuple[str, ...]:
     """Names of the `MaxPool` nodes behind a stage: ``conv1_pool``, or ``conv1_pool1``, ``conv1_pool2``, ... where there are several."""
     if len(pools) == 1:
@@ -88,10 +96,9 @@ def _check_scores(module: nn.Module, network: Network, chain: Chain) -> None:
 
 def _nodes(chain: Chain, image: EdgeType) -> tuple[Node, ...]:
     graph = _Graph(image)
-    if chain.binarise is not None:
-        threshold = chain.binarise.module.threshold
-        graph.append(chain.binarise, Binarise("binarise", (graph.edge,), threshold))
-    graph.append_pools("binarise", chain.input_pools)
+    if chain.encoding is not None:
+        graph.append(chain.encoding, _encoding_node(chain.encoding, graph.edge))
+        graph.append_pools(graph.edge, chain.input_pools)
     for stage in chain.stages:
         fold = fold_thresholds(stage, graph.x)
         weights = negate(stage_weights(stage, graph.x), fold.complement)
@@ -103,6 +110,14 @@ def _nodes(chain: Chain, image: EdgeType) -> tuple[Node, ...]:
     for node in head_nodes(head, stage_weights(head, graph.x), graph.edge, graph.x):
         graph.append(head.product, node)
     return tuple(graph.nodes)
+
+
+def _encoding_node(encoding: Layer, edge: str) -> Binarise | Thermometer:
+    layer = encoding.module
+    if isinstance(layer, InputThermometer):
+        thresholds = np.array(layer.thresholds, np.int64)
+        return Thermometer(encoding_edge(encoding), (edge,), thresholds)
+    return Binarise(encoding_edge(encoding), (edge,), layer.threshold)
 
 
 class _Graph:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..network import Bipolar, Conv, Dense, EdgeType
-from ..train.layers import BinaryConv2d
+from ..train.layers import RBOConv2d
 from .stages import Stage
 
 
@@ -29,7 +29,7 @@ def stage_weights(stage: Stage, x: EdgeType) -> np.ndarray:
 def product_node(stage: Stage, weights: np.ndarray, edge: str) -> Conv | Dense:
     """The product of `stage` with `weights`, reading `edge`."""
     layer = stage.product.module
-    if isinstance(layer, BinaryConv2d):
+    if isinstance(layer, RBOConv2d):
         return Conv(
             stage.name, (edge,), weights, Bipolar(), layer.stride, layer.padding, layer.pad_value
         )

@@ -1,6 +1,6 @@
 """Second pass: the list of layers as stages, each a binary product with everything up to the bits that the next one reads.
 
-The order is ``[InputBinarise [MaxPool2d]], (product, between, BinaryActivation, [MaxPool2d])*, BinaryHead``; a product is BinaryConv2d or BinaryLinear,
+The order is ``[InputBinarise or InputThermometer, [MaxPool2d]], (product, between, BinaryActivation, [MaxPool2d])*, BinaryHead``; a product is RBOConv2d or RBOLinear,
 `between` is any order of batch norms and max pools, and one flatten stands before the first dense layer.
 """
 
@@ -13,21 +13,22 @@ from torch import nn
 from ..errors import UnsupportedLayerError
 from ..train.layers import (
     BinaryActivation,
-    BinaryConv2d,
     BinaryHead,
-    BinaryLinear,
     ChannelLastFlatten,
     InputBinarise,
+    InputThermometer,
+    RBOConv2d,
+    RBOLinear,
 )
 from .trace import Layer
 
 SUPPORTED = (
-    "InputBinarise, BinaryConv2d, BinaryLinear, BatchNorm1d, BatchNorm2d, MaxPool2d, BinaryActivation, "
+    "InputBinarise, InputThermometer, RBOConv2d, RBOLinear, BatchNorm1d, BatchNorm2d, MaxPool2d, BinaryActivation, "
     "ChannelLastFlatten, Flatten, BinaryHead, Dropout, Identity"
 )
 ORDER = (
-    "Order the layers as InputBinarise, (BinaryConv2d, BatchNorm2d, [MaxPool2d], BinaryActivation)*, "
-    "ChannelLastFlatten, (BinaryLinear, BatchNorm1d, BinaryActivation)*, BinaryHead."
+    "Order the layers as InputBinarise, (RBOConv2d, BatchNorm2d, [MaxPool2d], BinaryActivation)*, "
+    "ChannelLastFlatten, (RBOLinear, BatchNorm1d, BinaryActivation)*, BinaryHead."
 )
 _IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 """Layers that do nothing in eval."""
@@ -40,7 +41,7 @@ class Stage:
     Parameters
     ----------
     name : str - ``conv1``, ``dense2``: also the name of the product's node
-    product : Layer - a BinaryConv2d, BinaryLinear or BinaryHead
+    product : Layer - a RBOConv2d, RBOLinear or BinaryHead
     between : tuple of Layer - batch norms and max pools before the activation, in their order; empty for the head
     after : tuple of Layer - max pools after the activation
     channel_first : bool - a dense layer whose columns count (channel, height, width), after torch.nn.Flatten
@@ -67,13 +68,13 @@ class Chain:
 
     Parameters
     ----------
-    binarise : Layer or None - an InputBinarise; without one the first product reads the pixels
-    input_pools : tuple of Layer - max pools of the binarised pixels
+    encoding : Layer or None - an InputBinarise or InputThermometer; without one the first product reads the pixels
+    input_pools : tuple of Layer - max pools of the encoded pixels
     stages : tuple of Stage
     head : Stage
     """
 
-    binarise: Layer | None
+    encoding: Layer | None
     input_pools: tuple[Layer, ...]
     stages: tuple[Stage, ...]
     head: Stage
@@ -108,11 +109,12 @@ def group_stages(layers: tuple[Layer, ...]) -> Chain:
     for layer in layers:
         _check_supported(layer)
     rest = [layer for layer in layers if not isinstance(layer.module, _IDLE)]
-    binarise = rest.pop(0) if rest and isinstance(rest[0].module, InputBinarise) else None
-    input_pools = _take(rest, nn.MaxPool2d) if binarise else ()
+    encoded = rest and isinstance(rest[0].module, InputBinarise | InputThermometer)
+    encoding = rest.pop(0) if encoded else None
+    input_pools = _take(rest, nn.MaxPool2d) if encoding else ()
     stages: list[Stage] = []
     flatten: Layer | None = None
-    before = binarise
+    before = encoding
     while rest:
         if isinstance(rest[0].module, ChannelLastFlatten | nn.Flatten) and flatten is None:
             flatten = before = rest.pop(0)
@@ -121,7 +123,7 @@ def group_stages(layers: tuple[Layer, ...]) -> Chain:
         if isinstance(stage.product.module, BinaryHead):
             if rest:
                 raise _misplaced(rest[0], stage.product)
-            return Chain(binarise, input_pools, tuple(stages), stage)
+            return Chain(encoding, input_pools, tuple(stages), stage)
         stages.append(stage)
         before = stage.product
     raise UnsupportedLayerError("the network does not end with a BinaryHead", ORDER)
@@ -132,11 +134,11 @@ def _stage(
 ) -> Stage:
     """Takes the layers of the next stage off `rest`."""
     product = rest.pop(0)
-    if isinstance(product.module, BinaryConv2d):
+    if isinstance(product.module, RBOConv2d):
         if flatten is not None:
             raise _misplaced(product, flatten)
         kind = "conv"
-    elif isinstance(product.module, BinaryLinear):  # a head, too
+    elif isinstance(product.module, RBOLinear | BinaryHead):
         kind = "dense"
     else:
         raise _misplaced(product, before)
@@ -169,7 +171,7 @@ def _take(rest: list[Layer], kinds: type | object) -> tuple[Layer, ...]:
 def _check_supported(layer: Layer) -> None:
     module = layer.module
     supported = (
-        InputBinarise, BinaryConv2d, BinaryLinear, nn.BatchNorm1d, nn.BatchNorm2d, nn.MaxPool2d, BinaryActivation,
+        InputBinarise, InputThermometer, RBOConv2d, RBOLinear, BinaryHead, nn.BatchNorm1d, nn.BatchNorm2d, nn.MaxPool2d, BinaryActivation,
         ChannelLastFlatten, nn.Flatten, *_IDLE,
     )  # fmt: skip
     if not isinstance(module, supported):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from rbonn.sw.train.layers import BinaryHead, BinaryLayer
+from rbonn.sw.train.layers import BinaryHead, RBOLayer
 from torch import nn
 
 
@@ -15,10 +15,14 @@ def randomise(module, seed, *, falling=True):
         return torch.randn(like.shape, generator=generator) * spread
 
     for layer in module.modules():
-        if isinstance(layer, BinaryLayer):
+        if isinstance(layer, RBOLayer | BinaryHead):
             n_taps = layer.weight[0].numel()
             layer.weight.data = normal(layer.weight, 1)
             layer.scale.data = normal(layer.scale, 0.3) + 0.5
+            if (
+                isinstance(layer, RBOLayer) and not layer.official
+            ):  # A, which training keeps positive
+                layer.scale.data.abs_().clamp_(min=0.05)
             if isinstance(layer, BinaryHead):
                 layer.bias.data = normal(layer.bias, 2)
         elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -8,11 +8,11 @@ from rbonn.sw.lower import compare, lower
 from rbonn.sw.network import EdgeType, UInt
 from rbonn.sw.train.layers import (
     BinaryActivation,
-    BinaryConv2d,
     BinaryHead,
-    BinaryLinear,
     ChannelLastFlatten,
     InputBinarise,
+    RBOConv2d,
+    RBOLinear,
 )
 from torch import nn
 
@@ -24,10 +24,10 @@ IMAGE = EdgeType(UInt(8), (8, 8, 1))
 def network_pair(randomise):
     module = nn.Sequential(
         InputBinarise(),
-        BinaryConv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.MaxPool2d(2), BinaryActivation(),
-        BinaryConv2d(4, 6, 3), nn.BatchNorm2d(6), BinaryActivation(), nn.MaxPool2d(2),
+        RBOConv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.MaxPool2d(2), BinaryActivation(),
+        RBOConv2d(4, 6, 3), nn.BatchNorm2d(6), BinaryActivation(), nn.MaxPool2d(2),
         ChannelLastFlatten(),
-        BinaryLinear(6, 9), nn.BatchNorm1d(9), BinaryActivation(),
+        RBOLinear(6, 9), nn.BatchNorm1d(9), BinaryActivation(),
         BinaryHead(9, 5),
     )  # fmt: skip
     module = randomise(module, 7)
@@ -137,7 +137,7 @@ def test_only_the_first_differences_are_kept_one_by_one(network_pair, random_ima
 def test_a_float_tie_is_listed_with_its_place_and_called_a_tie():
     """Batch norms whose mean is a sum times its scale factor, up to the rounding of float32."""
     torch.manual_seed(0)
-    layer = BinaryLinear(16, 256)
+    layer = RBOLinear(16, 256)
     norm = nn.BatchNorm1d(256)
     sums = torch.randint(-3, 4, (256,)) * 2
     norm.running_mean = layer.alpha.detach() * sums

@@ -8,7 +8,7 @@ from rbonn.sw.errors import CheckpointError, UnknownNameError, UnsupportedLayerE
 from rbonn.sw.lower import lower_checkpoint, read_trained
 from rbonn.sw.network import EdgeType, UInt
 from rbonn.sw.train.checkpoint import CheckpointFile, network_tensors, new_network, save_checkpoint
-from rbonn.sw.train.experiment import Experiment, TrainingConfig
+from rbonn.sw.train.experiment import Experiment, StageConfig, TrainingConfig
 from rbonn.sw.train.networks import MlpConfig
 
 SOURCE = """
@@ -46,7 +46,7 @@ def experiment():
         title="Tiny",
         dataset="mnist",
         network=MlpConfig(hidden=(5,)),
-        training=TrainingConfig(epochs=1),
+        training=TrainingConfig(stages=(StageConfig(epochs=1),)),
     )
 
 

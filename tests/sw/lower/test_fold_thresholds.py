@@ -12,7 +12,7 @@ from rbonn.sw.lower.fold_thresholds import fold_thresholds, reachable_sums
 from rbonn.sw.lower.stages import Stage
 from rbonn.sw.lower.trace import Layer
 from rbonn.sw.network import Bipolar, EdgeType, UInt
-from rbonn.sw.train.layers import BinaryConv2d, BinaryLinear
+from rbonn.sw.train.layers import RBOConv2d, RBOLinear
 from torch import nn
 
 FLOATS = st.one_of(
@@ -23,8 +23,8 @@ FLOATS = st.one_of(
 
 
 def dense(n_in, channels, *between):
-    layer = BinaryLinear(n_in, len(channels))
-    layer.scale.data = torch.tensor([c["alpha"] for c in channels])
+    layer = RBOLinear(n_in, len(channels))
+    layer.scale.data = torch.tensor([c["inverse_scale"] for c in channels])  # A = 1 / alpha
     norm = nn.BatchNorm1d(len(channels))
     norm.weight.data = torch.tensor([c["weight"] for c in channels])
     norm.bias.data = torch.tensor([c["bias"] for c in channels])
@@ -40,12 +40,14 @@ def stage(product, *between):
 
 
 def channel(**values):
-    return {"alpha": 1.0, "weight": 1.0, "bias": 0.0, "mean": 0.0, "variance": 1.0} | values
+    return {"inverse_scale": 1.0, "weight": 1.0, "bias": 0.0, "mean": 0.0, "variance": 1.0} | values
 
 
 CHANNELS = st.fixed_dictionaries(
     {
-        "alpha": FLOATS,
+        "inverse_scale": st.one_of(
+            st.sampled_from([1e-6, 1e30]), st.floats(0.015625, 1024, width=32)
+        ),
         "weight": FLOATS,
         "bias": FLOATS,
         "mean": FLOATS,
@@ -79,10 +81,9 @@ def test_thresholds_agree_with_the_formula_in_exact_arithmetic(n_in, parameters)
     exact = {name: Fraction(float(np.float32(value))) for name, value in parameters.items()}
     root = Fraction(float(np.sqrt(float(exact["variance"]) + 1e-5)))
     for total in range(-n_in, n_in + 1, 2):
-        value = (abs(exact["alpha"]) * total - exact["mean"]) * exact["weight"] / root + exact[
-            "bias"
-        ]
-        terms = (exact["alpha"] * n_in, exact["mean"])
+        normed = total / exact["inverse_scale"] - exact["mean"]
+        value = normed * exact["weight"] / root + exact["bias"]
+        terms = (n_in / exact["inverse_scale"], exact["mean"])
         size = max(abs(term * exact["weight"] / root) for term in terms) + abs(exact["bias"])
         if abs(value) <= size / 10**13 and value:
             continue  # float64, in which the fold is defined, may round to the other side
@@ -111,9 +112,9 @@ def test_a_threshold_is_the_lowest_sum_that_gives_one():
 
 
 def test_without_batch_norm_the_threshold_is_zero():
-    fold = fold_thresholds(stage(BinaryLinear(6, 3).double()), EdgeType(Bipolar(), (1, 1, 6)))
+    fold = fold_thresholds(stage(RBOLinear(6, 3).double()), EdgeType(Bipolar(), (1, 1, 6)))
     assert fold.thresholds.tolist() == [0, 0, 0]
-    fold = fold_thresholds(stage(BinaryLinear(5, 3).double()), EdgeType(Bipolar(), (1, 1, 5)))
+    fold = fold_thresholds(stage(RBOLinear(5, 3).double()), EdgeType(Bipolar(), (1, 1, 5)))
     assert fold.thresholds.tolist() == [1, 1, 1]
 
 
@@ -130,7 +131,8 @@ def test_pixels_are_folded_over_their_whole_range_also_in_pieces(monkeypatch):
 
 def test_the_scale_is_the_largest_pre_activation():
     fold = fold_thresholds(
-        dense(6, [channel(mean=2.0), channel(alpha=3.0, bias=1.0)]), EdgeType(Bipolar(), (1, 1, 6))
+        dense(6, [channel(mean=2.0), channel(inverse_scale=1 / 3, bias=1.0)]),
+        EdgeType(Bipolar(), (1, 1, 6)),
     )
     np.testing.assert_allclose(fold.scale, [8, 19], rtol=1e-4)
 
@@ -146,7 +148,7 @@ def test_reachable_sums_are_those_of_the_taps_inside_the_image(
     padding = min(padding, *(k - 1 for k in kernel))
     if kernel[0] > height + 2 * padding or kernel[1] > width + 2 * padding:
         return
-    layer = BinaryConv2d(channels, 1, kernel, stride, padding, pad_value)
+    layer = RBOConv2d(channels, 1, kernel, stride, padding, pad_value)
     layer.weight.data.fill_(1.0)
     with torch.no_grad():  # with zero padding, a sum of ones counts the taps inside
         counts = layer.sums(torch.ones(1, channels, height, width)).unique().int().tolist()
@@ -158,7 +160,7 @@ def test_reachable_sums_are_those_of_the_taps_inside_the_image(
 
 
 def test_zero_padding_brings_in_the_other_parity():
-    layer = BinaryConv2d(1, 1, 3, padding=1, pad_value=0).double()
+    layer = RBOConv2d(1, 1, 3, padding=1, pad_value=0).double()
     layer.scale.data.fill_(1.0)
     norm = nn.BatchNorm2d(1).double().eval()
     norm.running_mean.fill_(
@@ -177,13 +179,13 @@ class Square(nn.Module):
 
 
 def test_a_bit_that_switches_twice_is_refused_with_its_channel():
-    layer = BinaryLinear(6, 2)
+    layer = RBOLinear(6, 2)
     layer.scale.data.fill_(1.0)
     folded = stage(layer.double(), Square())
     with pytest.raises(UnsupportedLayerError) as error:
         fold_thresholds(folded, EdgeType(Bipolar(), (1, 1, 6)))
     assert str(error.value) == (
-        "layer 0 (BinaryLinear): the bit of channels 0, 1 does not switch once as its sum grows"
+        "layer 0 (RBOLinear): the bit of channels 0, 1 does not switch once as its sum grows"
     )
 
 
@@ -191,7 +193,7 @@ def test_a_falling_batch_norm_behind_a_pool_is_refused_with_its_channel():
     norm = nn.BatchNorm2d(3).double().eval()
     norm.weight.data[1] = -1.0
     x = EdgeType(Bipolar(), (4, 4, 1))
-    layer = BinaryConv2d(1, 3, 3).double()
+    layer = RBOConv2d(1, 3, 3).double()
     with pytest.raises(UnsupportedLayerError) as error:
         fold_thresholds(stage(layer, nn.MaxPool2d(2), norm), x)
     assert str(error.value) == (

@@ -13,11 +13,12 @@ from rbonn.sw.network import EdgeType, UInt, load_network, save_network
 from rbonn.sw.network.golden import GoldenModel
 from rbonn.sw.train.layers import (
     BinaryActivation,
-    BinaryConv2d,
     BinaryHead,
-    BinaryLinear,
     ChannelLastFlatten,
     InputBinarise,
+    InputThermometer,
+    RBOConv2d,
+    RBOLinear,
 )
 from torch import nn
 
@@ -32,7 +33,11 @@ def chains(draw):
     layers = []
     binarised = draw(st.booleans()) or draw(st.booleans())
     if binarised:
-        layers.append(InputBinarise(draw(st.integers(0, 255))))
+        levels = draw(st.integers(0, 4))
+        layers.append(
+            InputThermometer(levels) if levels else InputBinarise(draw(st.integers(0, 255)))
+        )
+        channels *= max(1, levels)
         if draw(st.integers(0, 3)) == 0:
             layers.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2
@@ -45,7 +50,8 @@ def chains(draw):
             break
         n_out = draw(st.integers(1, 6))
         pad_value = draw(st.sampled_from([-1, 0, 1] if binarised else [0, 1]))
-        layers.append(BinaryConv2d(channels, n_out, kernel, stride, padding, pad_value))
+        mode = draw(st.sampled_from(["paper", "official"]))
+        layers.append(RBOConv2d(channels, n_out, kernel, stride, padding, pad_value, mode=mode))
         channels, binarised = n_out, True
         height, width = ((size + 2 * padding - kernel) // stride + 1 for size in (height, width))
         size = draw(st.integers(1, min(3, height, width)))
@@ -62,7 +68,7 @@ def chains(draw):
     n_in = height * width * channels
     for _ in range(draw(st.integers(0, 2))):
         n_out = draw(st.integers(1, 12))
-        layers += [BinaryLinear(n_in, n_out), nn.BatchNorm1d(n_out), BinaryActivation()]
+        layers += [RBOLinear(n_in, n_out), nn.BatchNorm1d(n_out), BinaryActivation()]
         n_in = n_out
     layers.append(BinaryHead(n_in, draw(st.integers(1, 6))))
     return image, layers
@@ -102,8 +108,8 @@ def test_the_intermediate_sums_and_bits_are_those_of_the_layers(randomise, rando
     """Without `compare`: layer by layer, by hand."""
     layers = [
         InputBinarise(100),
-        BinaryConv2d(2, 5, 3, padding=1, pad_value=0), nn.BatchNorm2d(5), nn.MaxPool2d(2), BinaryActivation(),
-        nn.Flatten(), BinaryLinear(5 * 4 * 5, 7), nn.BatchNorm1d(7), BinaryActivation(),
+        RBOConv2d(2, 5, 3, padding=1, pad_value=0), nn.BatchNorm2d(5), nn.MaxPool2d(2), BinaryActivation(),
+        nn.Flatten(), RBOLinear(5 * 4 * 5, 7), nn.BatchNorm1d(7), BinaryActivation(),
         BinaryHead(7, 3),
     ]  # fmt: skip
     module = randomise(nn.Sequential(*layers), 3).double()
@@ -140,7 +146,7 @@ def test_the_intermediate_sums_and_bits_are_those_of_the_layers(randomise, rando
 
 def test_a_network_without_binarised_input_has_no_host_nodes(randomise):
     module = randomise(
-        nn.Sequential(nn.Flatten(), BinaryLinear(4, 3), BinaryActivation(), BinaryHead(3, 2)), 0
+        nn.Sequential(nn.Flatten(), RBOLinear(4, 3), BinaryActivation(), BinaryHead(3, 2)), 0
     )
     network = lower(module, "t", EdgeType(UInt(8), (2, 2, 1)))
     assert network.n_host_nodes == 0
@@ -149,7 +155,7 @@ def test_a_network_without_binarised_input_has_no_host_nodes(randomise):
 
 def test_a_lowered_network_survives_its_file(randomise, random_images, tmp_path):
     module = randomise(
-        nn.Sequential(InputBinarise(), BinaryConv2d(1, 3, 3), BinaryActivation(), nn.Flatten(), BinaryHead(27, 4)), 1
+        nn.Sequential(InputBinarise(), RBOConv2d(1, 3, 3), BinaryActivation(), nn.Flatten(), BinaryHead(27, 4)), 1
     )  # fmt: skip
     network = lower(module, "t", EdgeType(UInt(8), (5, 5, 1)))
     save_network(network, tmp_path / "network.safetensors")
@@ -170,7 +176,7 @@ def test_the_module_is_left_as_it_is(randomise):
     assert module[2].weight.dtype == torch.float32
 
 
-class Doubled(BinaryConv2d):
+class Doubled(RBOConv2d):
     def forward(self, x):
         return 2 * super().forward(x) - 3
 
@@ -187,11 +193,11 @@ def test_a_subclass_that_computes_something_else_is_refused(randomise):
 
 def test_a_pad_value_that_is_no_pixel_is_refused_with_the_layer():
     module = nn.Sequential(
-        BinaryConv2d(1, 2, 3, padding=1, pad_value=-1), BinaryActivation(), nn.Flatten(), BinaryHead(32, 3)
+        RBOConv2d(1, 2, 3, padding=1, pad_value=-1), BinaryActivation(), nn.Flatten(), BinaryHead(32, 3)
     )  # fmt: skip
     with pytest.raises(
         UnsupportedLayerError,
-        match=r"layer 0 \(BinaryConv2d\) cannot be lowered: pad_value -1 is not a value of uint8",
+        match=r"layer 0 \(RBOConv2d\) cannot be lowered: pad_value -1 is not a value of uint8",
     ):
         lower(module, "t", EdgeType(UInt(8), (4, 4, 1)))
 

@@ -4,11 +4,11 @@ from rbonn.sw.lower.stages import group_stages, pool_size
 from rbonn.sw.lower.trace import Layer
 from rbonn.sw.train.layers import (
     BinaryActivation,
-    BinaryConv2d,
     BinaryHead,
-    BinaryLinear,
     ChannelLastFlatten,
     InputBinarise,
+    RBOConv2d,
+    RBOLinear,
 )
 from torch import nn
 
@@ -18,7 +18,7 @@ def layers(*modules):
 
 
 def conv():
-    return BinaryConv2d(1, 2, 3)
+    return RBOConv2d(1, 2, 3)
 
 
 def head():
@@ -32,11 +32,11 @@ def test_layers_are_grouped_into_stages():
             conv(), nn.BatchNorm2d(2), nn.MaxPool2d(2), BinaryActivation(), nn.MaxPool2d(3),
             nn.Dropout(), conv(), nn.Identity(), BinaryActivation(),
             ChannelLastFlatten(),
-            BinaryLinear(4, 4), nn.BatchNorm1d(4), nn.BatchNorm1d(4), BinaryActivation(),
+            RBOLinear(4, 4), nn.BatchNorm1d(4), nn.BatchNorm1d(4), BinaryActivation(),
             head(),
         )
     )  # fmt: skip
-    assert chain.binarise.name == "layers.0"
+    assert chain.encoding.name == "layers.0"
     assert [layer.name for layer in chain.input_pools] == ["layers.1"]
     assert [stage.name for stage in chain.stages] == ["conv1", "conv2", "dense1"]
     first, second, dense = chain.stages
@@ -50,7 +50,7 @@ def test_layers_are_grouped_into_stages():
 
 
 def test_only_the_first_dense_layer_reads_the_flattened_image():
-    dense = (BinaryLinear(4, 4), BinaryActivation())
+    dense = (RBOLinear(4, 4), BinaryActivation())
     chain = group_stages(layers(nn.Flatten(), *dense, *dense, head()))
     assert [stage.channel_first for stage in (*chain.stages, chain.head)] == [True, False, False]
     assert group_stages(layers(nn.Flatten(), head())).head.channel_first
@@ -62,16 +62,16 @@ def test_only_the_first_dense_layer_reads_the_flattened_image():
     [
         ((InputBinarise(), nn.ReLU(), head()), r"layer layers.1 \(ReLU\) cannot be lowered"),
         ((nn.Conv2d(1, 2, 3), head()), r"layer layers.0 \(Conv2d\) cannot be lowered"),
-        ((InputBinarise(), ChannelLastFlatten(), BinaryLinear(4, 4), BinaryActivation()), "the network does not end with a BinaryHead"),
-        ((InputBinarise(), ChannelLastFlatten(), BinaryLinear(4, 3)), r"the network ends with layer layers.2 \(BinaryLinear\), not with a BinaryHead"),
+        ((InputBinarise(), ChannelLastFlatten(), RBOLinear(4, 4), BinaryActivation()), "the network does not end with a BinaryHead"),
+        ((InputBinarise(), ChannelLastFlatten(), RBOLinear(4, 3)), r"the network ends with layer layers.2 \(RBOLinear\), not with a BinaryHead"),
         ((), "the network does not end with a BinaryHead"),
         ((InputBinarise(), head(), nn.BatchNorm1d(3)), r"layer layers.2 \(BatchNorm1d\) cannot stand after layers.1 \(BinaryHead\)"),
         ((InputBinarise(), nn.BatchNorm2d(1), conv()), r"layer layers.1 \(BatchNorm2d\) cannot stand after layers.0 \(InputBinarise\)"),
         ((nn.BatchNorm2d(1), conv()), r"layer layers.0 \(BatchNorm2d\) cannot stand at the start"),
-        ((InputBinarise(), conv(), conv()), r"layer layers.2 \(BinaryConv2d\) cannot stand after layers.1 \(BinaryConv2d\)"),
+        ((InputBinarise(), conv(), conv()), r"layer layers.2 \(RBOConv2d\) cannot stand after layers.1 \(RBOConv2d\)"),
         ((conv(), nn.BatchNorm2d(2), head()), r"layer layers.2 \(BinaryHead\) cannot stand after layers.1 \(BatchNorm2d\)"),
-        ((conv(), BinaryActivation(), BinaryActivation(), head()), r"layer layers.2 \(BinaryActivation\) cannot stand after layers.0 \(BinaryConv2d\)"),
-        ((nn.Flatten(), conv(), head()), r"layer layers.1 \(BinaryConv2d\) cannot stand after layers.0 \(Flatten\)"),
+        ((conv(), BinaryActivation(), BinaryActivation(), head()), r"layer layers.2 \(BinaryActivation\) cannot stand after layers.0 \(RBOConv2d\)"),
+        ((nn.Flatten(), conv(), head()), r"layer layers.1 \(RBOConv2d\) cannot stand after layers.0 \(Flatten\)"),
         ((nn.Flatten(2), head()), r"layer layers.0 \(Flatten\) flattens axes 2 to -1"),
         ((conv(), nn.BatchNorm2d(2, track_running_stats=False), BinaryActivation()), r"layer layers.1 \(BatchNorm2d\) has no running statistics"),
     ],
@@ -86,7 +86,7 @@ def test_the_hint_lists_the_supported_layers():
     with pytest.raises(UnsupportedLayerError) as error:
         group_stages(layers(nn.GELU()))
     assert error.value.hint.startswith(
-        "Supported layers: InputBinarise, BinaryConv2d, BinaryLinear"
+        "Supported layers: InputBinarise, InputThermometer, RBOConv2d, RBOLinear"
     )
 
 
