@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tarfile
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,6 +28,7 @@ from .published_file import (
     find_files,
     read_checked,
     read_with_digest,
+    unreadable_error,
 )
 
 logger = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ def read_cifar10(folder: Path) -> Dataset:
     ------
     DatasetError - files are missing (all of them are named), or one has another checksum than the published one
     """
-    paths = find_files(folder, _PLACES, (*_TRAIN, _TEST))
+    paths = find_files(folder, _PLACES, (*_TRAIN, _TEST), _ARCHIVE.name)
     n_train = len(_TRAIN) * _BATCH_IMAGES
     train = Split(np.empty((n_train, *IMAGE_SHAPE), np.uint8), np.empty(n_train, np.uint8))
     for i, file in enumerate(_TRAIN):  # file by file, so that the set is in memory only once
@@ -104,6 +106,8 @@ def download_cifar10(folder: Path) -> None:
     if all((folder / file.name).is_file() for file in (*_TRAIN, _TEST)):
         return
     if (archive := folder / _ARCHIVE.name).is_file():
+        if (actual := _digest(archive)) != _ARCHIVE.sha256:
+            raise checksum_error(archive, actual, _ARCHIVE)
         _unpack(archive, folder)
         return
     check_writable(folder)
@@ -136,11 +140,17 @@ def _decode_into(contents: bytes, split: Split) -> None:
 
 
 def _download(archive: Path) -> None:
+    """Writes the published archive to `archive`, checked."""
     logger.info("Downloading %s", _ADDRESS)
     try:
-        with written_whole(archive) as temporary, temporary.open("wb") as file:
-            for chunk in fetch(_ADDRESS):
-                file.write(chunk)
+        with written_whole(archive) as temporary:
+            with temporary.open("wb") as file:
+                for chunk in fetch(_ADDRESS):
+                    file.write(chunk)
+            if (actual := _digest(temporary)) != _ARCHIVE.sha256:
+                raise DownloadFailed(
+                    f"{_ADDRESS}: SHA-256 is {actual}, published is {_ARCHIVE.sha256}"
+                )
     except DownloadFailed as error:
         raise DatasetError(
             f"{_ARCHIVE.name} cannot be downloaded ({error})",
@@ -148,13 +158,18 @@ def _download(archive: Path) -> None:
         ) from error
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    """Writes the .bin files in the checked `archive` into `folder`."""
+def _digest(path: Path) -> str:
+    """SHA-256 of a large file, in hexadecimal. Raises DatasetError where it cannot be read."""
     try:
-        with archive.open("rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-        if actual != _ARCHIVE.sha256:
-            raise checksum_error(archive, actual, _ARCHIVE)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable_error(path, error) from error
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Writes the .bin files in `archive` into `folder`, each by its own name, whatever paths and links the archive holds."""
+    try:
         with tarfile.open(archive, "r:gz") as tar:
             for file in (*_TRAIN, _TEST):
                 member = tar.extractfile(f"{_FOLDER}/{file.name}")
@@ -164,7 +179,5 @@ def _unpack(archive: Path, folder: Path) -> None:
                     raise checksum_error(archive / file.name, actual, file)
                 with written_whole(folder / file.name) as temporary:
                     temporary.write_bytes(contents)
-    except (OSError, EOFError, KeyError, tarfile.TarError) as error:
-        raise DatasetError(
-            f"{archive}: cannot be read ({error})", "Remove the file and fetch it again."
-        ) from error
+    except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
+        raise unreadable_error(archive, error) from error

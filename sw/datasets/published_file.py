@@ -32,9 +32,16 @@ class DownloadFailed(Exception):
 
 
 def find_files(
-    folder: Path, places: Iterable[str], files: Iterable[PublishedFile]
+    folder: Path, places: Iterable[str], files: Iterable[PublishedFile], archive: str = ""
 ) -> dict[str, Path]:
     """The paths of `files` by name, plain or compressed (.gz), each in the first of `places` below `folder` that has it.
+
+    Parameters
+    ----------
+    folder : Path
+    places : iterable of str - relative paths, "" for `folder` itself
+    files : iterable of PublishedFile
+    archive : str - name of the archive in which they are published; where it lies in `folder`, the hint is to unpack it
 
     Raises
     ------
@@ -57,7 +64,9 @@ def find_files(
         below = " or ".join(place for place in places if place)
         raise DatasetError(
             f"{folder}: no file {names}, there or in {below}",
-            f"Give the folder of the files with --data or {ENVIRONMENT_VARIABLE}, or neither to download them.",
+            f"Unpack {archive} there."
+            if archive and (folder / archive).is_file()
+            else f"Give the folder of the files with --data or {ENVIRONMENT_VARIABLE}, or neither to download them.",
         )
     return found
 
@@ -74,9 +83,7 @@ def read_with_digest(path: Path) -> tuple[bytes, str]:
         if path.suffix == ".gz":
             contents = gzip.decompress(contents)
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            f"{path}: cannot be read ({error})", "Remove the file and fetch it again."
-        ) from error
+        raise unreadable_error(path, error) from error
     return contents, hashlib.sha256(contents).hexdigest()
 
 
@@ -99,6 +106,11 @@ def checksum_error(path: Path, actual: str, file: PublishedFile) -> DatasetError
         f"{path}: SHA-256 of the contents is {actual}, published is {file.sha256}",
         "The file is damaged or of another data set: remove it and fetch it again.",
     )
+
+
+def unreadable_error(path: Path, error: Exception) -> DatasetError:
+    """The error for a `path` that `error` keeps from being read or unpacked."""
+    return DatasetError(f"{path}: cannot be read ({error})", "Remove the file and fetch it again.")
 
 
 def fetch(address: str) -> Iterator[bytes]:

@@ -76,7 +76,7 @@ def test_an_image_is_changed_alike_in_every_batch(changes):
     config = AugmentationConfig(**changes)
     images, indices = pictures(6), torch.arange(100, 106)
     whole = augment(images, indices, config=config, seed=3, epoch=4)
-    order = torch.tensor([4, 1])
+    order = torch.tensor([4, 2])
     torch.manual_seed(99)
     part = augment(images[order], indices[order], config=config, seed=3, epoch=4)
     assert torch.equal(part, whole[order])
