@@ -23,7 +23,7 @@ _SIZE_INCHES = (10.0, 6.4)
 _DOTS_PER_INCH = 120  # of PNG files
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "rbonn",  # the same history makes the same file
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text stays text: smaller, and it can be searched for
     "font.size": 9,
     "axes.grid": True,
     "grid.alpha": 0.3,
@@ -34,31 +34,36 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """`lines` are (column of the history, label, line style); `unit` is what 1 is drawn as."""
+    """`lines` are (column of the history, label, line style), the last one what comparisons show; `unit` is what 1 is drawn as."""
 
     title: str
     lines: tuple[tuple[str, str, str], ...]
     unit: float = 1.0
     logarithmic: bool = False
+    from_zero: bool = False
+    zoomed: bool = False
 
 
 _PANELS = (
-    _Panel("loss", (("loss", "training", "-"),)),
+    _Panel("loss", (("loss", "training", "-"),), zoomed=True),
     _Panel(
         "accuracy, %",
         (("train_accuracy", "training", "--"), ("selection_accuracy", "selection", "-")),
         unit=100,
+        zoomed=True,
     ),
     _Panel(
         "sign flips per epoch, % of binary weights",
         (("sign_flip_ratio", "sign flips", "-"),),
         unit=100,
         logarithmic=True,
+        from_zero=True,
     ),
     _Panel(
         "channels the recurrent step corrects, %",
         (("active_channel_ratio", "corrected", "-"),),
         unit=100,
+        from_zero=True,
     ),
 )
 
@@ -95,7 +100,8 @@ def plot_comparison(
 ) -> None:
     """Four panels of several trainings, each a mean over its runs (seeds) and a band of one standard deviation to both sides.
 
-    A mean covers the epochs that all runs of its name have; of one run there is no band. The deviation is that of a sample (n - 1).
+    A mean covers the epochs that all runs of its name have; of one run there is no band. The deviation is that of a sample (n - 1). Loss and
+    selection accuracy are drawn as large as their later half allows, where trainings differ by little; accuracy on training images is left out.
 
     Parameters
     ----------
@@ -113,11 +119,17 @@ def plot_comparison(
     with matplotlib.rc_context(_STYLE):
         figure, axes = _panels(title)
         for panel, axis in zip(_PANELS, axes, strict=True):
-            for number, (name, runs) in enumerate(histories.items()):
+            bands = [
                 _plot_spread(panel, axis, name, runs, f"C{number % 10}")
+                for number, (name, runs) in enumerate(histories.items())
+            ]
             if histories:
                 _mark_stages(axis, next(iter(histories.values()))[0])
+            if panel.zoomed:
+                _zoom(axis, bands)
             _finish(panel, axis, legend=axis is axes[0])
+            if len(panel.lines) > 1:
+                axis.set_title(f"{panel.lines[-1][1]} {axis.get_title()}", fontsize=9)
         _save(figure, path)
 
 
@@ -134,26 +146,26 @@ def mean_and_deviation(
 
 def _plot_spread(
     panel: _Panel, axis: Axes, name: str, runs: Sequence[History], colour: str
-) -> None:
-    """One name's lines in one panel; only solid lines carry the name and the band."""
-    for column, _, style in panel.lines:
-        epochs, mean, deviation = mean_and_deviation(runs, column)
-        mean, deviation = panel.unit * mean, panel.unit * deviation
-        main = style == "-"
-        label = f"{name} ({len(runs)})" if main else None
-        axis.plot(
-            epochs,
-            mean,
-            style,
-            color=colour,
-            label=label,
-            linewidth=1.5 if main else 0.8,
-            marker=_marker(len(epochs)),
+) -> np.ndarray:
+    """Draws the mean of one name's runs in one panel, and the band around it; the band's ends, (2, epochs)."""
+    epochs, mean, deviation = mean_and_deviation(runs, panel.lines[-1][0])
+    mean, deviation = panel.unit * mean, panel.unit * deviation
+    label = f"{name} ({len(runs)} runs)" if len(runs) > 1 else name
+    axis.plot(epochs, mean, color=colour, label=label, marker=_marker(len(epochs)))
+    if len(runs) > 1:
+        axis.fill_between(
+            epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2, linewidth=0
         )
-        if main and len(runs) > 1:
-            axis.fill_between(
-                epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2, linewidth=0
-            )
+    return np.stack([mean - deviation, mean + deviation])
+
+
+def _zoom(axis: Axes, bands: Sequence[np.ndarray]) -> None:
+    """Limits the values' axis to what the bands, each (2, epochs), cover in their later half, and a margin."""
+    later = [band[:, band.shape[1] // 2 :].ravel() for band in bands if band.size]
+    if later:
+        values = np.concatenate(later)
+        margin = 0.1 * (values.max() - values.min()) or 0.01 * abs(values.max()) or 1.0
+        axis.set_ylim(values.min() - margin, values.max() + margin)
 
 
 def _panels(title: str) -> tuple[Figure, list[Axes]]:
@@ -165,7 +177,7 @@ def _panels(title: str) -> tuple[Figure, list[Axes]]:
 
 
 def _mark_stages(axis: Axes, history: History) -> None:
-    """A dashed line before each epoch that starts a stage."""
+    """A dotted line before each epoch that starts a stage."""
     for epoch in history.stage_starts():
         axis.axvline(epoch - 0.5, color="0.4", linestyle=":", linewidth=1)
 
@@ -177,6 +189,8 @@ def _finish(panel: _Panel, axis: Axes, *, legend: bool) -> None:
     axis.xaxis.set_tick_params(labelbottom=True)
     if panel.logarithmic:
         axis.set_yscale("symlog", linthresh=0.01)  # a stage with real weights has no flips
+    if panel.from_zero:
+        axis.set_ylim(bottom=0)
     if legend and axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize=8)
 

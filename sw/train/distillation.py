@@ -85,7 +85,8 @@ class Distillation:
     @torch.no_grad()
     def teacher_scores(self, images: Tensor) -> Tensor:
         """The teacher's scores (batch, classes), with its running statistics whatever mode the student is in."""
-        self.teacher.eval()
+        if self.teacher.training:  # someone called train() on a module that holds both
+            self.teacher.eval()
         return self.teacher(images)
 
 
