@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..layers import BinaryHead, Int8Conv2d, RBOLayer
 from .block import Block
+from .float_resnet import FloatBlock
 from .image import ImageShape
 
 _REAL_BITS = 32
@@ -33,7 +34,7 @@ class LayerSummary:
     binary_macs, real_macs : int - multiply-accumulates per image of binary and of all other products, padded taps included; what works
         element by element (batch norms, activations, pools) counts none
     memory_bits : int - of all parameters
-    block : str - path of the `Block` around the layer, or its own name
+    block : str - path of the `Block` or `FloatBlock` around the layer, or its own name
     """
 
     name: str
@@ -64,7 +65,7 @@ class Summary:
         return _together("total", "", self.layers)
 
     def blocks(self) -> tuple[LayerSummary, ...]:
-        """The layers, those of a `Block` together in one row: what fits on a page for a residual network."""
+        """The layers, those of a block together in one row: what fits on a page for a residual network."""
         rows = []
         for name, group in groupby(self.layers, key=lambda layer: layer.block):
             members = tuple(group)
@@ -85,7 +86,9 @@ def summary(network: nn.Module, image: ImageShape) -> Summary:
     image : ImageShape
     """
     network = copy.deepcopy(network).eval()
-    blocks = [name for name, module in network.named_modules() if isinstance(module, Block)]
+    blocks = [
+        name for name, module in network.named_modules() if isinstance(module, Block | FloatBlock)
+    ]
     rows: list[LayerSummary] = []
     for name, module in network.named_modules():
         if not any(module.children()):

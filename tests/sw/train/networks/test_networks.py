@@ -9,6 +9,7 @@ from rbonn.sw.train.networks import (
     CnnConfig,
     CnvConfig,
     ConvConfig,
+    FloatResNetConfig,
     ImageShape,
     MlpConfig,
     NetworkConfig,
@@ -25,6 +26,7 @@ CONFIGS = [
     CnvConfig(width=8),
     ResNet20Config(width=4, blocks=1),
     ResNet20Config(width=4, blocks=1, stem="int8", shortcut="conv1x1", slopes="free"),
+    FloatResNetConfig(depth=8, width=4),
     ResNet18Config(),
 ]  # fmt: skip
 

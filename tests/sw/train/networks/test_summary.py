@@ -4,6 +4,7 @@ import pytest
 import torch
 from rbonn.sw.train.networks import (
     CnvConfig,
+    FloatResNetConfig,
     ImageShape,
     MlpConfig,
     ResNet18Config,
@@ -114,6 +115,15 @@ def test_a_network_of_another_precision_has_the_same_summary(dtype):
     network = build_network(MlpConfig(hidden=(6,)), CIFAR, 3)
     expected = summary(network, CIFAR)
     assert summary(network.to(dtype), CIFAR) == expected
+
+
+def test_a_teacher_has_no_binary_layer():
+    rows = summarised(FloatResNetConfig(depth=20, width=16))
+    assert rows.total.binary_parameters == rows.total.binary_macs == 0
+    convolutions = 432 + 6 * 2304 + 4608 + 5 * 9216 + 18432 + 5 * 36864 + 512 + 2048
+    weights = [row for row in rows.layers if row.kind in ("Conv2d", "Linear")]
+    assert sum(row.real_parameters for row in weights) == convolutions + 650
+    assert len([row for row in rows.blocks() if row.kind == "Block"]) == 9
 
 
 def test_layers_of_torch_are_real():
