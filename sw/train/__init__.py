@@ -3,7 +3,8 @@
 from .checkpoint import load_checkpoint, read_checkpoint
 from .experiment import Experiment, find_experiment, load_experiment, shipped_experiments
 from .fit import train
-from .loop import TrainingError, TrainingResult
+from .loop import TrainingError
+from .training_result import TrainingResult
 
 __all__ = [
     "Experiment",

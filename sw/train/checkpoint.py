@@ -1,7 +1,7 @@
 """Checkpoints: safetensors with the experiment as JSON in the metadata; nothing is ever unpickled.
 
 Two files lie in a training's folder: ``checkpoint.safetensors`` is the network of the best epoch, which lowering reads;
-``last.safetensors`` is the whole state after the latest epoch, from which a training resumes exactly.
+``last.safetensors`` is the whole state of the latest checkpoint, also within an epoch, from which a training resumes exactly.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from ..errors import CheckpointError, ExperimentError
+from ..errors import CheckpointError, ExperimentError, OutputError
 from ..files import written_whole
 from .experiment import IMAGE_SHAPES, N_CLASSES, Experiment, parse_experiment
 from .networks import Network, build_network
 
 FORMAT = "rbonn.checkpoint"
-SCHEMA = 1
+SCHEMA = 2
 CHECKPOINT = "checkpoint.safetensors"
 LAST = "last.safetensors"
 
@@ -50,15 +50,30 @@ def network_tensors(network: Network) -> dict[str, Tensor]:
 
 
 def save_checkpoint(path: Path, contents: CheckpointFile) -> None:
-    """Writes a checkpoint; the file appears whole or not at all."""
+    """Writes a checkpoint; the file appears whole or not at all.
+
+    Raises
+    ------
+    OutputError - no room, no right, no such folder; a file of that name stays as it was
+    """
     metadata = {
         "format": FORMAT,
         "schema": str(SCHEMA),
         "experiment": contents.experiment.to_json(),
         "results": json.dumps(contents.results, sort_keys=True),
     }
-    with written_whole(path) as temporary:
-        safetensors.torch.save_file(contents.tensors, temporary, metadata=metadata)
+    try:
+        with written_whole(path) as temporary:
+            safetensors.torch.save_file(contents.tensors, temporary, metadata=metadata)
+    except (
+        safetensors.SafetensorError,
+        OutputError,
+    ) as error:  # the first for what fails while it writes
+        reason = " ".join(str(error).split())
+        raise OutputError(
+            f"{path}: cannot be written ({reason.removeprefix(f'{path}: cannot be written ').strip('()')})",
+            "Make room or rights there, then go on with 'rbonn train --resume'; the previous checkpoint is whole.",
+        ) from error
 
 
 def read_checkpoint(path: Path) -> CheckpointFile:

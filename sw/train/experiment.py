@@ -13,12 +13,35 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ..datasets import DATASET_CLASSES, DATASET_SHAPES
 from ..errors import ExperimentError, UnknownNameError
 from .augmentation import AugmentationConfig
+from .distillation import DistillationConfig
 from .networks import ImageShape, NetworkConfig, build_network
 
-IMAGE_SHAPES = {"mnist": ImageShape(28, 28, 1)}
-N_CLASSES = {"mnist": 10}
+_Rate = Annotated[float, Field(ge=0, lt=1)]
+IMAGE_SHAPES = {name: ImageShape(*shape) for name, shape in DATASET_SHAPES.items()}
+N_CLASSES = {name: len(classes) for name, classes in DATASET_CLASSES.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageConfig:
+    """One stage of a training; each starts with a fresh optimiser and its own learning rate.
+
+    Parameters
+    ----------
+    epochs : int - passes over the training images, at least 1
+    weights : str - ``binary``, or ``real``: binary activations with the real latent weights, the usual first of two stages
+    learning_rate : float - of Adam at the stage's start
+    decay : str - how it falls to 0 over the stage: ``cosine`` or ``linear``
+    weight_decay : float - L2 penalty on tensors with two axes or more: weights, but no scale factors, shifts or batch norms
+    """
+
+    epochs: Annotated[int, Field(ge=1)]
+    weights: Literal["real", "binary"] = "binary"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-3
+    decay: Literal["cosine", "linear"] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,24 +50,51 @@ class TrainingConfig:
 
     Parameters
     ----------
-    epochs : int - passes over the training images, at least 1
-    batch : int - images per step; what is left over at the end of an epoch is dropped
-    learning_rate : float - of Adam at the start
-    decay : str - how it falls to 0 over the training: ``cosine`` or ``linear``
+    stages : tuple[StageConfig, ...] - in order, one at least; the last one is binary, and none with real weights comes after a binary one
+    batch : int - images per step, of all processes together; what is left over at the end of an epoch is dropped
+    accumulation : int - equal parts that a step's images go through the network in, one after another, to save memory
     seed : int - of the first weights, the order of the images and the augmentation
-    held_out : int - training images kept apart, on which the best epoch is chosen
+    held_out : int - training images kept apart, on which accuracy is judged; they choose nothing
+    selection : int - further training images kept apart, on which the best epoch is chosen
     label_smoothing : float - share of a label spread over all classes, 0 to below 1
-    threads : int - of PyTorch; sums depend on it in their last bits, so a resumed training needs the same
+    betas : (float, float) - decay rates of Adam's moments
+    threads : int - of PyTorch, in each process; sums depend on it in their last bits, so a resumed training needs the same
+    precision : str - ``float32``, or ``bfloat16``: mixed precision in training; evaluation is in float32 always
+    compile : bool - compile the training step with torch.compile (on a CPU that takes a C++ compiler; without one it is left out)
+    deterministic : bool - only algorithms that give the same bits in every run
+    checkpoint_minutes : float - time between two checkpoints within an epoch; there is one after each epoch anyway
     """
 
-    epochs: Annotated[int, Field(ge=1)]
+    stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     batch: Annotated[int, Field(ge=2)] = 128
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-3
-    decay: Literal["cosine", "linear"] = "cosine"
+    accumulation: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, lt=1 << 62)] = 1
     held_out: Annotated[int, Field(ge=1)] = 5000
+    selection: Annotated[int, Field(ge=1)] = 2500
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    betas: tuple[_Rate, _Rate] = (0.9, 0.999)
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+    deterministic: bool = True
+    checkpoint_minutes: Annotated[float, Field(ge=0, allow_inf_nan=False)] = field(
+        default=5.0,
+        compare=False,  # a resumed training may change it: it does not touch the result
+    )
+
+    def __post_init__(self) -> None:
+        if self.batch % self.accumulation:
+            raise ValueError(
+                f"a batch of {self.batch} does not split into {self.accumulation} equal parts"
+            )
+        weights = [stage.weights for stage in self.stages]
+        if weights != sorted(weights, reverse=True) or weights[-1:] == ["real"]:
+            raise ValueError("stages with real weights come first, and the last stage is binary")
+
+    @property
+    def epochs(self) -> int:
+        """Of all stages together."""
+        return sum(stage.epochs for stage in self.stages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +105,29 @@ class Experiment:
     ----------
     name : str - ``<data>_<shape>_<w>w<a>a``
     title : str - one line for people
-    dataset : str - ``mnist``
-    network : MlpConfig or CnnConfig - ``kind`` says which
+    dataset : str - ``mnist`` or ``cifar10``
+    network : NetworkConfig - ``kind`` says which
     training, augmentation : TrainingConfig, AugmentationConfig
+    distillation : DistillationConfig or None - None: the labels alone teach
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     title: str
-    dataset: Literal["mnist"]
+    dataset: Literal["mnist", "cifar10"]
     network: Annotated[NetworkConfig, Field(discriminator="kind")]
     training: TrainingConfig
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    distillation: DistillationConfig | None = None
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
 
 _ADAPTER = TypeAdapter(Experiment)
+_KINDS = [
+    kind for config in get_args(NetworkConfig) for kind in get_args(get_type_hints(config)["kind"])
+]
+"""pydantic puts the kind of network that it tried into the path of a wrong key."""
 
 
 def shipped_experiments() -> dict[str, Path]:
@@ -121,7 +177,7 @@ def parse_experiment(values: dict[str, Any], source: str) -> Experiment:
         experiment = _ADAPTER.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in ("mlp", "cnn"))
+        key = ".".join(str(part) for part in first["loc"] if part not in _KINDS)
         raise ExperimentError(
             f"{source}: {key}: {first['msg']}",
             "Correct that key; the shipped experiments show all.",

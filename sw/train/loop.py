@@ -1,22 +1,19 @@
-"""The training loop: Adam on latent weights, RBONN's bilinear term, the best epoch chosen on held-out images, exact resume.
+"""The training loop: stages of Adam on latent weights with the recurrent step, the best epoch chosen on images set apart, exact resume.
 
-The order of the images and their augmentation are pure functions of (seed, epoch, index), and the state after each epoch is written
-whole, so a training that was stopped gives the same bits as one that was not (with the same PyTorch and number of threads).
+The order of the images and their augmentation are pure functions of (seed, epoch, index), and checkpoints hold the whole state, also within an
+epoch: a training that was stopped, or killed, gives the same bits as one that was not (same PyTorch, same number of threads and processes).
 """
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from ..errors import CheckpointError, ExperimentError, RbonnError
-from .augmentation import augment, hash_integers
+from ..errors import CheckpointError, ExperimentError, InputFileError, RbonnError
+from .batches import Batches
 from .checkpoint import (
     CHECKPOINT,
     LAST,
@@ -27,252 +24,277 @@ from .checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from .evaluation import accuracy, pixels, recalibrate
-from .experiment import Experiment
-from .layers import BinaryLayer
+from .distillation import Distillation
+from .distributed import Ranks
+from .evaluation import count_right, recalibrate, wilson_interval
+from .experiment import Experiment, StageConfig
+from .finiteness import NonFiniteError
+from .history import EpochRecord, History
+from .interruption import Interruption
+from .labelled_images import LabelledImages, share_out
 from .progress import TrainingProgress
+from .recurrent import RecurrentOptimisation
+from .stages import begin_stage, build_optimiser, learning_rate, set_learning_rate, stage_position
+from .step import TrainingStep
+from .training_record import TrainingRecord
+from .training_result import TrainingResult
+from .training_state import Position, load_state_tensors, read_state, state_tensors
 
 _RECALIBRATION_IMAGES = 10_000
-_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 class TrainingError(RbonnError):
-    """A training cannot go on: its loss is not a number any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """What a training gave.
-
-    Parameters
-    ----------
-    checkpoint : Path - the network of the best epoch
-    best_epoch : int - counted from 1
-    held_out_accuracy, test_accuracy : float - shares; the test set was used once, after the last epoch
-    test_images : int
-    seconds : float - of training, all resumed parts together
-    """
-
-    checkpoint: Path
-    best_epoch: int
-    held_out_accuracy: float
-    test_accuracy: float
-    test_images: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledImages:
-    """`images` (n, height, width, channels) uint8 and `labels` (n,) int64, as tensors."""
-
-    images: Tensor
-    labels: Tensor
-
-    def part(self, indices: Tensor) -> LabelledImages:
-        return LabelledImages(self.images[indices], self.labels[indices])
+    """A training cannot go on: its loss or its weights are not numbers any more."""
 
 
 class Training:
-    """One training: network, optimiser, position and best epoch so far.
+    """One training: network, optimiser, position and history.
 
     Parameters
     ----------
     experiment : Experiment
-    output : Path - folder for ``checkpoint.safetensors`` and ``last.safetensors``
-    train_set : LabelledImages - `experiment.training.held_out` of them, drawn by the seed, choose the best epoch
+    output : Path - folder for all files
+    train_set : LabelledImages - parts of it are held out and set apart for selection, drawn by the seed
+    ranks : Ranks - this process among those of the training, and its device
+    distillation : Distillation or None - the loss, where it is not the cross-entropy with the labels alone
+
+    Members
+    -------
+    network : Module - neither wrapped nor compiled
+    position : Position
 
     Raises
     ------
-    ExperimentError - too few images for the held-out ones and one batch
+    ExperimentError - too few images, or a batch that does not split over the processes
     """
 
-    def __init__(self, experiment: Experiment, output: Path, train_set: LabelledImages) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        output: Path,
+        train_set: LabelledImages,
+        *,
+        ranks: Ranks | None = None,
+        distillation: Distillation | None = None,
+    ) -> None:
         config = experiment.training
-        n_images = len(train_set.labels)
-        if n_images - config.held_out < config.batch:
+        self.ranks = ranks = ranks or Ranks()
+        if config.batch % (ranks.size * config.accumulation):
             raise ExperimentError(
-                f"training: {n_images} images are too few for {config.held_out} held out and batches of {config.batch}",
-                "Make held_out or batch smaller.",
+                f"training.batch: {config.batch} images do not split over {ranks.size} processes in {config.accumulation} parts each",
+                "Choose a batch that is a multiple of both, or other numbers of processes and parts.",
             )
         self.experiment = experiment
         self.config = config
+        self.output = output
         self.last_path = output / LAST
         self.best_path = output / CHECKPOINT
-        shuffled = torch.randperm(n_images, generator=_generator(config.seed, 0))
-        self.held_out = train_set.part(shuffled[: config.held_out])
-        self.images = train_set.part(shuffled[config.held_out :])
+        self.parts = share_out(train_set, config)
+        self.batches = Batches(
+            self.parts.training,
+            experiment.augmentation,
+            batch=config.batch,
+            seed=config.seed,
+            ranks=ranks,
+        )
         torch.manual_seed(config.seed)
         self.network = new_network(experiment)
-        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - not in PyTorch's stubs
-        self.binary_layers = [m for m in self.network.modules() if isinstance(m, BinaryLayer)]
-        self.optimiser = torch.optim.Adam(self.network.parameters(), config.learning_rate)
-        self.steps_per_epoch = len(self.images.labels) // config.batch
-        self.epoch = 0
-        self.best_epoch = 0
-        self.best_accuracy = -1.0
-        self.seconds = 0.0
+        self.network.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload] - not in PyTorch's stubs
+        self._step = TrainingStep(self.network, config, ranks, distillation)
+        self.position = Position()
+        self.history = History()
+        self._stage_index = 0
+        self._begin_stage(0)
 
-    def run(self, last_epoch: int, *, quiet: bool) -> None:
-        """Trains up to and including epoch `last_epoch`, counted from 1."""
-        n_steps = self.config.epochs * self.steps_per_epoch
-        done = self.epoch * self.steps_per_epoch
-        with TrainingProgress(self.experiment.name, n_steps, done, quiet=quiet) as progress:
-            while self.epoch < last_epoch:
-                start = time.monotonic()
-                loss = self._train_epoch(progress)
-                recalibrate(self.network, self.images.images[:_RECALIBRATION_IMAGES])
-                held_out = accuracy(self.network, self.held_out.images, self.held_out.labels)
-                self.epoch += 1
-                self.seconds += time.monotonic() - start
-                if held_out >= self.best_accuracy:
-                    self.best_epoch, self.best_accuracy = self.epoch, held_out
-                    self._save(self.best_path, {})
-                self._save(self.last_path, self._training_tensors())
-                progress.epoch(
-                    f"epoch {self.epoch}/{self.config.epochs}: loss {loss:.4f}, held out {100 * held_out:.2f} % "
-                    f"(best {100 * self.best_accuracy:.2f} %), {time.monotonic() - start:.1f} s"
-                )
+    @property
+    def stage(self) -> StageConfig:
+        return self.config.stages[self._stage_index]
 
-    def _train_epoch(self, progress: TrainingProgress) -> float:
-        """One pass over the training images; the mean loss."""
-        config = self.config
+    def _begin_stage(self, index: int) -> None:
+        """Layers in the form of stage `index`, a fresh optimiser, and gradients averaged over the processes."""
+        self._stage_index = index
+        begin_stage(self.network, self.config.stages, index)
+        self.optimiser = build_optimiser(self.network, self.stage, self.config)
+        self.recurrent = RecurrentOptimisation(self.optimiser, self.network)
+        # With real weights nothing reads the scale factors.
+        self._step.begin_stage(some_unused=self.stage.weights == "real")
+
+    def run(self, last_epoch: int | None = None, *, quiet: bool) -> None:
+        """Trains up to and including epoch `last_epoch`, counted from 1; None for the experiment's last.
+
+        Raises
+        ------
+        TrainingError - the loss or a weight is not a number any more; the latest checkpoint is from before
+        OutputError - a checkpoint cannot be written; the one before it is whole
+        KeyboardInterrupt, SystemExit - on Ctrl-C or SIGTERM, after the step that runs; the state is saved
+        """
+        last_epoch = self.config.epochs if last_epoch is None else last_epoch
+        steps = self.batches.per_epoch
+        done = self.position.epoch * steps + self.position.step
+        quiet = quiet or not self.ranks.is_main
+        with (
+            Interruption(patient=self.ranks.size > 1) as interruption,
+            TrainingProgress(
+                self.experiment.name, self.config.epochs, steps, done, quiet=quiet
+            ) as progress,
+            TrainingRecord(
+                self.output, self.history, self.experiment.title, writes=self.ranks.is_main
+            ) as record,
+        ):
+            while self.position.epoch < last_epoch:
+                self._train_epoch(progress, interruption)
+                self._finish_epoch(progress, record)
+                if interruption.requested:
+                    interruption.obey()
+
+    def _train_epoch(self, progress: TrainingProgress, interruption: Interruption) -> None:
+        """The steps of the present epoch that are left. Raises as `run`."""
+        position = self.position
+        self._clock = self._saved = time.monotonic()
         self.network.train()
-        order = torch.randperm(
-            len(self.images.labels), generator=_generator(config.seed, self.epoch + 1)
-        )
-        total = 0.0
-        for step in range(self.steps_per_epoch):
-            indices = order[step * config.batch : (step + 1) * config.batch]
-            for group in self.optimiser.param_groups:
-                group["lr"] = config.learning_rate * self._decay(step)
-            loss = self._step(indices)
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"{self.experiment.name}: the loss is {loss} in step {step + 1} of epoch {self.epoch + 1}",
-                    f"Lower training.learning_rate (it is {config.learning_rate}) and train again.",
-                )
-            total += loss
+        for batch in self.batches.epoch(position.epoch, position.step):
+            set_learning_rate(self.optimiser, self._rate(position.step))
+            try:
+                loss, n_right = self._step(batch, self.optimiser)
+            except NonFiniteError as error:
+                raise self._stopped(error) from error
+            position.step += 1
+            position.loss_sum += loss
+            position.n_right += n_right
             progress.step()
-        return total / self.steps_per_epoch
+            minutes = (time.monotonic() - self._saved) / 60
+            if interruption.requested or minutes >= self.config.checkpoint_minutes:
+                self._save_last()
+            if interruption.requested:
+                interruption.obey()
 
-    def _step(self, indices: Tensor) -> float:
-        """One step of the optimiser on the images at `indices`; the loss, bilinear term included."""
-        images = pixels(self.images.images[indices])
-        if self.experiment.augmentation.active:
-            images = augment(
-                images,
-                indices,
-                config=self.experiment.augmentation,
-                seed=self.config.seed,
-                epoch=self.epoch,
-            ).contiguous(memory_format=torch.channels_last)
-        loss = functional.cross_entropy(
-            self.network(images),
-            self.images.labels[indices],
-            label_smoothing=self.config.label_smoothing,
+    def _rate(self, step: int) -> float:
+        """The learning rate at a step of the present epoch."""
+        stage_epoch = stage_position(self.config.stages, self.position.epoch).epoch
+        share = (stage_epoch + step / self.batches.per_epoch) / self.stage.epochs
+        return learning_rate(self.stage, share)
+
+    def _stopped(self, error: NonFiniteError) -> TrainingError:
+        step, epoch = self.position.step + 1, self.position.epoch + 1
+        way_on = (
+            f"; {self.last_path} is from before"
+            if self.last_path.exists()
+            else ", no checkpoint was written yet"
         )
-        for layer in self.binary_layers:
-            if layer.lam:
-                loss = loss + layer.bilinear_loss()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
-        for layer in self.binary_layers:
-            layer.limit_weights()
-        return float(loss.detach())
+        return TrainingError(
+            f"{self.experiment.name}: {error.what} in step {step} of epoch {epoch}, {error.where}",
+            f"Lower the stage's learning_rate (it is {self.stage.learning_rate}) and train again{way_on}.",
+        )
 
-    def _decay(self, step: int) -> float:
-        """The learning rate's factor at a step of the present epoch: 1 at the very start, 0 just after the end."""
-        share = (self.epoch + step / self.steps_per_epoch) / self.config.epochs
-        return 1 - share if self.config.decay == "linear" else 0.5 * (1 + math.cos(math.pi * share))
+    def _finish_epoch(self, progress: TrainingProgress, record: TrainingRecord) -> None:
+        """Measures the epoch, keeps its network where it is the best one, and saves the state for a resume."""
+        position = self.position
+        recalibrate(self.network, self.parts.training.images[:_RECALIBRATION_IMAGES])
+        selection = self.share_right(self.parts.selection)
+        self._tick()
+        entry = EpochRecord(
+            epoch=position.epoch + 1,
+            stage=self._stage_index,
+            loss=position.loss_sum / self.batches.per_epoch,
+            train_accuracy=position.n_right / (self.batches.per_epoch * self.config.batch),
+            selection_accuracy=selection,
+            learning_rate=self._rate(0),
+            sign_flip_ratio=self.recurrent.sign_flips(),
+            active_channel_ratio=self.recurrent.active_share(),
+            seconds=position.epoch_seconds,
+        )
+        self.history.append(entry)
+        position.epoch += 1
+        position.step, position.loss_sum, position.n_right = 0, 0.0, 0
+        position.epoch_seconds = 0.0
+        # A network with real weights is no result.
+        if self.stage.weights == "binary" and selection >= position.selection_accuracy:
+            position.best_epoch, position.selection_accuracy = position.epoch, selection
+            self._save_best()
+        index = stage_position(self.config.stages, position.epoch).index
+        if index != self._stage_index:
+            self._begin_stage(index)
+        self._save_last()
+        record.add_last()
+        progress.epoch(entry, position)
+
+    def share_right(self, images: LabelledImages) -> float:
+        """The accuracy on `images`, of which each process looks at its share."""
+        own = slice(self.ranks.rank, None, self.ranks.size)
+        n_right = count_right(self.network, images.images[own], images.labels[own])
+        return self.ranks.sums([n_right])[0] / len(images)
 
     def resume(self) -> None:
         """Takes up the state in `last_path`. Raises CheckpointError where it is missing, damaged or of another experiment."""
-        if not self.last_path.exists():
-            raise CheckpointError(
-                f"{self.last_path}: nothing to resume, no epoch was finished there",
-                "Start the training without --resume.",
-            )
-        contents = read_checkpoint(self.last_path)
-        if contents.experiment != self.experiment:
-            raise CheckpointError(
-                f"{self.last_path}: made by an experiment with another {_first_difference(contents.experiment, self.experiment)}",
-                "Resume with the experiment file that started the training, or name another output folder.",
-            )
-        load_network_tensors(self.network, contents.tensors, self.last_path)
+        contents = read_state(self.last_path, self.experiment)
         try:
-            for name, parameter in self.network.named_parameters():
-                self.optimiser.state[parameter] = {
-                    moment: contents.tensors[f"optimiser.{name}.{moment}"] for moment in _MOMENTS
-                }
-            torch.set_rng_state(contents.tensors["random_state"])
-            self.epoch = int(contents.results["epoch"])
-            self.best_epoch = int(contents.results["best_epoch"])
-            self.best_accuracy = float(contents.results["held_out_accuracy"])
-            self.seconds = float(contents.results["seconds"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            self.position = Position.of(contents.results)
+            self.history = History.from_json(contents.results["history"])
+            index = stage_position(self.config.stages, self.position.epoch).index
+            if index:
+                self._begin_stage(index)
+            load_network_tensors(self.network, contents.tensors, self.last_path)
+            load_state_tensors(
+                contents.tensors, self.network, self.optimiser, self.recurrent, self.ranks.device
+            )
+        except CheckpointError:
+            raise
+        except (InputFileError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.last_path}: not the state of a training ({error})",
                 "Train again in another output folder.",
             ) from error
 
     def finish(self, test_set: LabelledImages) -> TrainingResult:
-        """Measures the best epoch's network on the test set, once, and notes the result in its checkpoint."""
+        """Measures the best epoch's network on the held-out images and on the test set, and notes the result in its checkpoint."""
         contents = read_checkpoint(self.best_path)
+        begin_stage(self.network, self.config.stages, len(self.config.stages) - 1)
         load_network_tensors(self.network, contents.tensors, self.best_path)
-        test_accuracy = accuracy(self.network, test_set.images, test_set.labels)
-        results = self._results() | {
-            "epoch": self.best_epoch,
-            "test_accuracy": test_accuracy,
-            "test_images": len(test_set.labels),
-        }
-        save_checkpoint(self.best_path, CheckpointFile(self.experiment, results, contents.tensors))
-        return TrainingResult(
-            self.best_path,
-            self.best_epoch,
-            self.best_accuracy,
-            test_accuracy,
-            len(test_set.labels),
-            self.seconds,
+        held_out, test = self.share_right(self.parts.held_out), self.share_right(test_set)
+        result = TrainingResult(
+            checkpoint=self.best_path,
+            best_epoch=self.position.best_epoch,
+            selection_accuracy=self.position.selection_accuracy,
+            held_out_accuracy=held_out,
+            held_out_images=len(self.parts.held_out),
+            held_out_interval=wilson_interval(held_out, len(self.parts.held_out)),
+            test_accuracy=test,
+            test_images=len(test_set),
+            test_interval=wilson_interval(test, len(test_set)),
+            seconds=self.position.seconds,
         )
+        if self.ranks.is_main:
+            results = asdict(result) | {"epoch": result.best_epoch, "epochs": self.config.epochs}
+            del results["checkpoint"]
+            save_checkpoint(
+                self.best_path, CheckpointFile(self.experiment, results, contents.tensors)
+            )
+        return result
 
-    def _results(self) -> dict[str, float]:
-        return {
-            "epoch": self.epoch,
-            "epochs": self.config.epochs,
-            "best_epoch": self.best_epoch,
-            "held_out_accuracy": self.best_accuracy,
-            "seconds": round(self.seconds, 1),
-        }
+    def _save_best(self) -> None:
+        if self.ranks.is_main:
+            results = {
+                "epoch": self.position.epoch,
+                "epochs": self.config.epochs,
+                "selection_accuracy": self.position.selection_accuracy,
+                "seconds": self.position.seconds,
+            }
+            tensors = network_tensors(self.network)
+            save_checkpoint(self.best_path, CheckpointFile(self.experiment, results, tensors))
 
-    def _save(self, path: Path, more: dict[str, Tensor]) -> None:
-        tensors = network_tensors(self.network) | more
-        save_checkpoint(path, CheckpointFile(self.experiment, self._results(), tensors))
+    def _save_last(self) -> None:
+        self._tick()
+        if self.ranks.is_main:
+            results = self.position.results() | {"history": self.history.to_json()}
+            tensors = network_tensors(self.network) | state_tensors(
+                self.network, self.optimiser, self.recurrent, self.ranks.device
+            )
+            save_checkpoint(self.last_path, CheckpointFile(self.experiment, results, tensors))
+        self._saved = time.monotonic()
 
-    def _training_tensors(self) -> dict[str, Tensor]:
-        """The optimiser's moments and the random state: what a resume needs beside the network."""
-        tensors = {"random_state": torch.get_rng_state()}
-        for name, parameter in self.network.named_parameters():
-            for moment in _MOMENTS:
-                value = self.optimiser.state[parameter][moment]
-                tensors[f"optimiser.{name}.{moment}"] = value.contiguous()
-        return tensors
-
-
-def _generator(seed: int, stream: int) -> torch.Generator:
-    """A generator of its own for each (seed, stream): stream 0 chooses the held-out images, stream n orders epoch n."""
-    return torch.Generator().manual_seed(hash_integers(seed, stream))
-
-
-def _first_difference(made_by: Experiment, asked: Experiment) -> str:
-    """The first part in which two experiments differ: ``name (a, not b)``, one level down where it is a table."""
-    for key, old in asdict(made_by).items():
-        new = asdict(asked)[key]
-        if old == new:
-            continue
-        if isinstance(old, dict) and isinstance(new, dict):
-            for name in old.keys() | new.keys():
-                if old.get(name) != new.get(name):
-                    return f"{key}.{name} ({old.get(name)}, not {new.get(name)})"
-        return f"{key} ({old}, not {new})"
-    return "schema"
+    def _tick(self) -> None:
+        """Adds the time since the last call to the position's."""
+        now = time.monotonic()
+        self.position.epoch_seconds += now - self._clock
+        self.position.seconds += now - self._clock
+        self._clock = now

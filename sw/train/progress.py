@@ -16,6 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from .history import EpochRecord
+from .training_state import Position
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,11 +28,15 @@ class TrainingProgress:
     Parameters
     ----------
     name : str - of what is trained
-    n_steps, done_steps : int - steps of the whole training, and those done before a resume
+    n_epochs : int
+    epoch_steps, done_steps : int - steps of an epoch, and those of the training that were done before a resume
     quiet : bool - no bar, also on a terminal
     """
 
-    def __init__(self, name: str, n_steps: int, done_steps: int, *, quiet: bool) -> None:
+    def __init__(
+        self, name: str, n_epochs: int, epoch_steps: int, done_steps: int, *, quiet: bool
+    ) -> None:
+        self._n_epochs = n_epochs
         console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -43,7 +50,9 @@ class TrainingProgress:
             console=console,
             disable=quiet or not console.is_terminal,
         )
-        self._task = self._progress.add_task(name, total=n_steps, completed=done_steps, note="")
+        self._task = self._progress.add_task(
+            name, total=n_epochs * epoch_steps, completed=done_steps, note=""
+        )
 
     def __enter__(self) -> TrainingProgress:
         self._progress.start()
@@ -60,7 +69,31 @@ class TrainingProgress:
     def step(self) -> None:
         self._progress.advance(self._task)
 
-    def epoch(self, note: str) -> None:
-        """Show `note` beside the bar, and log it."""
-        self._progress.update(self._task, note=note)
-        logger.info("%s", note)
+    def epoch(self, record: EpochRecord, position: Position) -> None:
+        """Show the epoch's accuracy beside the bar, and log what it gave."""
+        best = f", best {100 * position.selection_accuracy:.2f} %" if position.best_epoch else ""
+        self._progress.update(
+            self._task, note=f"selection {100 * record.selection_accuracy:.2f} %{best}"
+        )
+        left = (self._n_epochs - record.epoch) * record.seconds
+        logger.info(
+            "epoch %d/%d: loss %.4f, training %.2f %%, selection %.2f %%%s, flips %.3f %%, active %.1f %%, %.1f s, %s left",
+            record.epoch,
+            self._n_epochs,
+            record.loss,
+            100 * record.train_accuracy,
+            100 * record.selection_accuracy,
+            best,
+            100 * record.sign_flip_ratio,
+            100 * record.active_channel_ratio,
+            record.seconds,
+            _duration(left),
+        )
+
+
+def _duration(seconds: float) -> str:
+    """Hours and minutes, or seconds below a minute."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

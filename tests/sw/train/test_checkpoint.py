@@ -13,7 +13,7 @@ from rbonn.sw.train.checkpoint import (
     new_network,
     save_checkpoint,
 )
-from rbonn.sw.train.experiment import Experiment, TrainingConfig
+from rbonn.sw.train.experiment import Experiment, StageConfig, TrainingConfig
 from rbonn.sw.train.networks import MlpConfig
 
 
@@ -23,7 +23,7 @@ def experiment(*hidden):
         title="tiny",
         dataset="mnist",
         network=MlpConfig(hidden=hidden),
-        training=TrainingConfig(epochs=1),
+        training=TrainingConfig(stages=(StageConfig(epochs=1),)),
     )
 
 
@@ -70,7 +70,7 @@ def test_a_truncated_file_is_refused(path, n_bytes):
     [
         ({"format": "rbonn.network"}, "a safetensors file, but not a checkpoint"),
         ({"format": None}, "a safetensors file, but not a checkpoint"),
-        ({"schema": "2"}, "schema 2, this program reads 1"),
+        ({"schema": "1"}, "schema 1, this program reads 2"),
         ({"experiment": "{"}, "damaged metadata"),
         ({"experiment": "{}"}, "damaged metadata"),
         ({"results": None}, "damaged metadata"),

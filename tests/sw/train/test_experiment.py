@@ -7,6 +7,7 @@ import tomllib
 import pytest
 from rbonn.sw.errors import ExperimentError, UnknownNameError
 from rbonn.sw.train.experiment import (
+    StageConfig,
     find_experiment,
     load_experiment,
     parse_experiment,
@@ -24,6 +25,8 @@ kind = "cnn"
 channels = 4
 pool = 2
 [training]
+batch = 16
+[[training.stages]]
 epochs = 3
 """
 
@@ -38,7 +41,8 @@ def test_a_file_becomes_frozen_dataclasses_with_defaults(tmp_path):
     experiment = load_experiment(write(tmp_path, SMALL))
     assert experiment.network == CnnConfig(convolutions=(ConvConfig(channels=4, pool=2),))
     assert experiment.training.epochs == 3
-    assert experiment.training.decay == "cosine"
+    assert experiment.training.stages == (StageConfig(epochs=3),)
+    assert experiment.training.stages[0].decay == "cosine"
     assert not experiment.augmentation.active
     with pytest.raises(dataclasses.FrozenInstanceError):
         experiment.name = "other"
@@ -64,7 +68,13 @@ def test_the_shipped_mlp_is_an_mlp():
 @pytest.mark.parametrize(
     ("old", "new", "message", "hint"),
     [
-        ("epochs", "epochz", "unknown key 'training.epochz'", "Did you mean 'epochs'?"),
+        (
+            "epochs",
+            "epochz",
+            r"unknown key 'training.stages\[0\].epochz'",
+            "Did you mean 'epochs'?",
+        ),
+        ("batch", "bach", "unknown key 'training.bach'", "Did you mean 'batch'?"),
         ("dataset", "data_set", "unknown key 'data_set'", "Did you mean 'dataset'?"),
         (
             "channels",
@@ -73,8 +83,46 @@ def test_the_shipped_mlp_is_an_mlp():
             "Did you mean 'channels'?",
         ),
         ('kind = "cnn"', 'kind = "cnn"\nhiden = [3]', "'network.hiden'", "Did you mean 'hidden'?"),
-        ("epochs = 3", "epochs = 0", "training.epochs: .*greater than or equal to 1", "Correct"),
-        ("epochs = 3", "", "training.epochs", "Correct"),
+        (
+            "epochs = 3",
+            "epochs = 0",
+            r"training.stages.0.epochs: .*greater than or equal to 1",
+            "Correct",
+        ),
+        ("epochs = 3", "", r"training.stages.0.epochs: Field required", "Correct"),
+        ("[[training.stages]]\nepochs = 3", "", "training.stages: Field required", "Correct"),
+        (
+            "[[training.stages]]\nepochs = 3",
+            "stages = []",
+            "training.stages: .*at least 1",
+            "Correct",
+        ),
+        (
+            "epochs = 3",
+            'epochs = 3\nweights = "real"',
+            "training: .*the last stage is binary",
+            "Correct",
+        ),
+        (
+            "epochs = 3",
+            'epochs = 3\n[[training.stages]]\nepochs = 1\nweights = "real"',
+            "training: .*real weights come first",
+            "Correct",
+        ),
+        (
+            "batch = 16",
+            "batch = 16\naccumulation = 3",
+            "training: .*a batch of 16 does not split into 3",
+            "Correct",
+        ),
+        ("batch = 16", "betas = [0.9, 1.0]", "training.betas.1: .*less than 1", "Correct"),
+        ("batch = 16", 'precision = "float16"', "training.precision: .*bfloat16", "Correct"),
+        (
+            "[training]",
+            "[distillation]\nteacherr = 'x'\n[training]",
+            "unknown key 'distillation.teacherr'",
+            "Did you mean 'teacher'?",
+        ),
         ('"mnist"', '"mnits"', "dataset: .*mnist", "Correct"),
         ('"cnn"', '"rnn"', "network: .*rnn", "Correct"),
         ("[training]", "[training", "not TOML .*line", "Correct the file"),
@@ -103,3 +151,23 @@ def test_an_unknown_experiment_name_lists_the_known_ones():
 
 def test_the_example_itself_is_toml():
     assert tomllib.loads(SMALL)["name"] == "small"
+
+
+def test_stages_are_read_in_order_and_their_epochs_add_up(tmp_path):
+    first = '[[training.stages]]\nepochs = 2\nweights = "real"\nweight_decay = 1e-5\n'
+    text = SMALL.replace("[[training.stages]]", first + "[[training.stages]]")
+    training = load_experiment(write(tmp_path, text)).training
+    assert training.stages == (
+        StageConfig(epochs=2, weights="real", weight_decay=1e-5),
+        StageConfig(epochs=3),
+    )
+    assert training.epochs == 5
+
+
+def test_experiments_that_differ_in_the_time_between_checkpoints_alone_are_equal(tmp_path):
+    one = load_experiment(write(tmp_path, SMALL))
+    other = load_experiment(
+        write(tmp_path, SMALL.replace("batch = 16", "batch = 16\ncheckpoint_minutes = 1"))
+    )
+    assert one == other
+    assert other.training.checkpoint_minutes == 1

@@ -1,6 +1,7 @@
-"""The training loop on a tiny network: learns, resumes to the bit, and stops with a reason."""
+"""The training loop on a tiny network: learns, resumes to the bit from any step, and stops with a reason."""
 
 import dataclasses
+import math
 
 import pytest
 import safetensors.torch
@@ -15,10 +16,12 @@ from rbonn.sw.train.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from rbonn.sw.train.evaluation import accuracy, pixels, recalibrate
-from rbonn.sw.train.experiment import Experiment, TrainingConfig
-from rbonn.sw.train.loop import LabelledImages, Training, TrainingError
-from rbonn.sw.train.networks import CnnConfig, ConvConfig, MlpConfig
+from rbonn.sw.train.evaluation import accuracy
+from rbonn.sw.train.experiment import Experiment, StageConfig, TrainingConfig
+from rbonn.sw.train.history import History
+from rbonn.sw.train.labelled_images import LabelledImages
+from rbonn.sw.train.loop import Training, TrainingError
+from rbonn.sw.train.networks import CnnConfig, ConvConfig, MlpConfig, RecurrentConfig
 
 EXPERIMENT = Experiment(
     name="tiny",
@@ -27,8 +30,12 @@ EXPERIMENT = Experiment(
     network=CnnConfig(
         convolutions=(ConvConfig(channels=4, pool=2), ConvConfig(channels=4, stride=2)), hidden=(8,)
     ),
-    training=TrainingConfig(epochs=3, batch=16, held_out=20),
+    training=TrainingConfig(stages=(StageConfig(epochs=3),), batch=16, held_out=10, selection=10),
     augmentation=AugmentationConfig(shift_pixels=1, elastic_pixels=0.5),
+)
+TWO_STAGES = (
+    StageConfig(epochs=1, weights="real", weight_decay=1e-4),
+    StageConfig(epochs=2, learning_rate=2e-3, decay="linear"),
 )
 
 
@@ -48,31 +55,124 @@ def changed(experiment, **training):
     )
 
 
-def test_a_resumed_training_has_the_bits_of_an_uninterrupted_one(tmp_path):
-    images = labelled(120)
-    whole = Training(EXPERIMENT, tmp_path / "whole", images)
-    whole.run(3, quiet=True)
-    Training(EXPERIMENT, tmp_path / "parts", images).run(1, quiet=True)
-    torch.manual_seed(12345)
-    for epoch in (2, 3):
-        part = Training(EXPERIMENT, tmp_path / "parts", images)
-        part.resume()
-        assert part.epoch == epoch - 1
-        part.run(epoch, quiet=True)
-    expected, found = (
-        read_checkpoint(tmp_path / f / "last.safetensors") for f in ("whole", "parts")
-    )
+def with_mode(mode):
+    network = dataclasses.replace(EXPERIMENT.network, recurrent=RecurrentConfig(mode=mode, u0=0.5))
+    return dataclasses.replace(EXPERIMENT, network=network)
+
+
+class Stop(BaseException):
+    """Ends a training in the middle of a step, as a kill would."""
+
+
+def run_until(training, n_steps):
+    """Trains, and stops when the optimiser has changed the weights in the step after `n_steps` of this run, before anything notices."""
+    left = n_steps
+
+    def stop(*_):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Stop
+
+    begin_stage = training._begin_stage
+
+    def begin(index):
+        begin_stage(index)
+        training.optimiser.register_step_post_hook(stop)
+
+    training._begin_stage = begin
+    training.optimiser.register_step_post_hook(stop)
+    with pytest.raises(Stop):
+        training.run(quiet=True)
+
+
+def assert_same_end(whole, parts):
+    """Both folders hold the same state to the bit, but for times."""
+    expected, found = (read_checkpoint(f / "last.safetensors") for f in (whole, parts))
     assert expected.tensors.keys() == found.tensors.keys()
-    assert any(name.endswith("exp_avg_sq") for name in found.tensors)
     for name, tensor in expected.tensors.items():
         assert torch.equal(tensor, found.tensors[name]), name
-    del expected.results["seconds"], found.results["seconds"]
+    histories = [
+        [
+            dataclasses.replace(record, seconds=0)
+            for record in History.from_json(contents.results.pop("history"))
+        ]
+        for contents in (expected, found)
+    ]
+    assert histories[0] == histories[1]
+    for contents in (expected, found):
+        del contents.results["seconds"], contents.results["epoch_seconds"]
     assert expected.results == found.results
+    best = [safetensors.torch.load_file(f / "checkpoint.safetensors") for f in (whole, parts)]
+    assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
+
+
+@pytest.mark.parametrize("mode", ["paper", "official", "off"])
+def test_a_training_that_was_stopped_within_epochs_has_the_bits_of_an_uninterrupted_one(
+    tmp_path, mode
+):
+    experiment = changed(with_mode(mode), stages=TWO_STAGES, checkpoint_minutes=0)
+    images = labelled(120)  # 6 steps per epoch, 18 in all
+    Training(experiment, tmp_path / "whole", images).run(quiet=True)
+    run_until(Training(experiment, tmp_path / "parts", images), 4)
+    for done, more in ((4, 2), (6, 7), (13, 3)):  # the second one stops between the two stages
+        torch.manual_seed(12345)
+        part = Training(experiment, tmp_path / "parts", images)
+        part.resume()
+        assert part.position.epoch * 6 + part.position.step == done
+        run_until(part, more)
+    part = Training(experiment, tmp_path / "parts", images)
+    part.resume()
+    part.run(quiet=True)
+    assert_same_end(tmp_path / "whole", tmp_path / "parts")
+    tensors = read_checkpoint(tmp_path / "parts" / "last.safetensors").tensors
+    assert any(name.endswith("exp_avg_sq") for name in tensors)
+    kind = {"paper": "previous_weight", "official": "previous_gradient", "off": "signs"}[mode]
+    assert any(name.startswith("recurrent.") and name.endswith(kind) for name in tensors)
+
+
+def test_a_checkpoint_within_an_epoch_comes_when_its_time_has_come(tmp_path, monkeypatch):
+    minutes = 0.0
+    monkeypatch.setattr("rbonn.sw.train.loop.time.monotonic", lambda: 60 * minutes)
+    training = Training(changed(EXPERIMENT, checkpoint_minutes=5), tmp_path, labelled(120))
+    steps = []
+    save = training._save_last
+
+    def noted_save():
+        steps.append((training.position.epoch, training.position.step))
+        save()
+
+    def a_minute_and_a_half(*_):
+        nonlocal minutes
+        minutes += 1.5
+
+    training._save_last = noted_save
+    training.optimiser.register_step_post_hook(a_minute_and_a_half)
+    training.run(1, quiet=True)
+    assert steps == [(0, 4), (1, 0)]
+    assert training.position.seconds == 60 * 9
+
+
+def test_only_binary_weights_are_a_result(tmp_path):
+    stages = (StageConfig(epochs=2, weights="real"), StageConfig(epochs=1))
+    training = Training(changed(EXPERIMENT, stages=stages), tmp_path, labelled(120))
+    training.run(2, quiet=True)
+    assert training.position.best_epoch == 0
+    assert not training.best_path.exists()
+    training.run(quiet=True)
+    assert training.position.best_epoch == 3
+    assert training.best_path.exists()
+    assert [record.stage for record in training.history] == [0, 0, 1]
 
 
 def test_a_training_learns_and_reports_the_accuracy_of_its_checkpoint(tmp_path):
     experiment = dataclasses.replace(
-        changed(EXPERIMENT, epochs=4, learning_rate=0.01, held_out=100),
+        changed(
+            EXPERIMENT,
+            stages=(StageConfig(epochs=4, learning_rate=0.01),),
+            held_out=100,
+            selection=60,
+        ),
         network=MlpConfig(hidden=(32,)),
         augmentation=AugmentationConfig(),
     )
@@ -81,13 +181,47 @@ def test_a_training_learns_and_reports_the_accuracy_of_its_checkpoint(tmp_path):
     test_set = labelled(200, seed=1)
     result = training.finish(test_set)
     assert result.test_accuracy > 0.9
+    assert result.test_interval[0] < result.test_accuracy <= result.test_interval[1]
+    assert (result.held_out_images, result.test_images) == (100, 200)
     network, loaded = load_checkpoint(result.checkpoint)
     assert loaded == experiment
     assert not network.training
     assert accuracy(network, test_set.images, test_set.labels) == result.test_accuracy
+    held_out = training.parts.held_out
+    assert accuracy(network, held_out.images, held_out.labels) == result.held_out_accuracy
     results = read_checkpoint(result.checkpoint).results
     assert results["test_accuracy"] == result.test_accuracy
+    assert results["held_out_accuracy"] == result.held_out_accuracy
     assert results["epoch"] == result.best_epoch
+
+
+def test_held_out_images_choose_nothing(tmp_path):
+    images = labelled(150)
+    first = Training(changed(EXPERIMENT, held_out=50), tmp_path / "a", images)
+    first.run(quiet=True)
+    second = Training(changed(EXPERIMENT, held_out=50), tmp_path / "b", images)
+    second.parts.held_out.images.fill_(0)
+    second.parts.held_out.labels.fill_(9)
+    second.run(quiet=True)
+    assert_same_end(tmp_path / "a", tmp_path / "b")
+
+
+def test_the_epoch_with_the_best_selection_is_kept_the_latest_of_equals(tmp_path, monkeypatch):
+    training = Training(EXPERIMENT, tmp_path, labelled(120))
+    shares = iter([0.5, 0.5, 0.25])
+    weights = []
+
+    def share_right(images):
+        assert images is training.parts.selection
+        weights.append(training.network.layers[1].weight.detach().clone())
+        return next(shares)
+
+    monkeypatch.setattr(training, "share_right", share_right)
+    training.run(quiet=True)
+    assert training.position.best_epoch == 2
+    kept = read_checkpoint(training.best_path).tensors["network.layers.1.weight"]
+    assert torch.equal(kept, weights[1])
+    assert not torch.equal(kept, weights[2])
 
 
 def test_the_seed_decides_the_result(tmp_path):
@@ -102,30 +236,94 @@ def test_the_seed_decides_the_result(tmp_path):
     assert not all(torch.equal(first[name], third[name]) for name in first)
 
 
-def test_a_loss_that_is_no_number_stops_the_training_and_writes_nothing(tmp_path):
+def test_a_batch_in_parts_gives_the_gradients_of_the_whole(tmp_path):
+    images = labelled(100)
+    network = MlpConfig(hidden=())  # without batch norm, whose statistics are those of a part
+    experiment = dataclasses.replace(EXPERIMENT, network=network)
+    gradients = []
+    for folder, n_parts in (("whole", 1), ("parts", 4)):
+        training = Training(changed(experiment, accumulation=n_parts), tmp_path / folder, images)
+        run_until(training, 0)
+        gradients.append([p.grad for p in training.network.parameters()])
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-7)
+    assert any(g.abs().max() > 1e-3 for g in gradients[0])
+
+
+@pytest.mark.parametrize("mode", ["paper", "official"])
+def test_a_gradient_that_is_no_number_stops_the_training_and_names_the_layer(tmp_path, mode):
+    experiment = changed(with_mode(mode), checkpoint_minutes=0)
+    training = Training(experiment, tmp_path, labelled(120))
+    weight = training.network.layers[5].weight
+    calls = 0
+
+    def plant(gradient):
+        nonlocal calls
+        calls += 1
+        planted = gradient.clone()
+        planted[0, 0, 0, 0] = math.nan if calls == 9 else planted[0, 0, 0, 0]
+        return planted
+
+    weight.register_hook(plant)
+    with pytest.raises(
+        TrainingError,
+        match=r"weights are not finite in step 3 of epoch 2, first in the weights of layer 'layers.5'",
+    ) as caught:
+        training.run(quiet=True)
+    assert "learning_rate" in caught.value.hint
+    assert "\n" not in caught.value.message + caught.value.hint
+    last = read_checkpoint(tmp_path / "last.safetensors")
+    assert (last.results["epoch"], last.results["step"]) == (1, 2)
+    for name, tensor in last.tensors.items():
+        assert torch.isfinite(tensor).all(), name
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_writes_no_checkpoint(tmp_path):
     training = Training(EXPERIMENT, tmp_path, labelled(100))
-    training.network.layers[1].scale.data.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="loss is nan in step 1 of epoch 1") as caught:
+    training.network.layers[-1].bias.data.fill_(math.nan)
+    with pytest.raises(
+        TrainingError,
+        match=r"loss is nan in step 1 of epoch 1, first in the weights of layer 'layers.12'",
+    ) as caught:
         training.run(1, quiet=True)
     assert "learning_rate" in caught.value.hint
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_an_output_that_overflows_is_named_where_the_weights_are_sound(tmp_path):
+    training = Training(EXPERIMENT, tmp_path, labelled(100))
+    training.network.layers[2].register_forward_hook(lambda _m, _i, output: output * math.inf)
+    head = training.network.layers[-1]
+    head.register_forward_pre_hook(lambda _m, inputs: (inputs[0] * math.inf,))
+    with pytest.raises(TrainingError, match=r"first in the output of layer 'layers.2', with"):
+        training.run(1, quiet=True)
 
 
 def test_too_few_images_are_refused(tmp_path):
-    with pytest.raises(ExperimentError, match="30 images are too few for 20 held out"):
+    with pytest.raises(ExperimentError, match="30 images are too few for 10 held out, 10 for sel"):
         Training(EXPERIMENT, tmp_path, labelled(30))
 
 
 def test_resuming_nothing_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="nothing to resume, no epoch was finished there"):
+    with pytest.raises(CheckpointError, match="nothing to resume, no checkpoint was written there"):
         Training(EXPERIMENT, tmp_path, labelled(100)).resume()
 
 
 def test_resuming_another_experiment_names_the_difference(tmp_path):
     Training(EXPERIMENT, tmp_path, labelled(100)).run(1, quiet=True)
-    other = Training(changed(EXPERIMENT, learning_rate=0.25), tmp_path, labelled(100))
-    with pytest.raises(CheckpointError, match=r"training.learning_rate \(0.005, not 0.25\)"):
+    stages = (StageConfig(epochs=3, learning_rate=0.25),)
+    other = Training(changed(EXPERIMENT, stages=stages), tmp_path, labelled(100))
+    with pytest.raises(
+        CheckpointError, match=r"training.stages\[0\].learning_rate \(0.005, not 0.25\)"
+    ):
         other.resume()
+
+
+def test_a_resumed_training_may_have_another_time_between_checkpoints(tmp_path):
+    Training(EXPERIMENT, tmp_path, labelled(100)).run(1, quiet=True)
+    other = Training(changed(EXPERIMENT, checkpoint_minutes=77), tmp_path, labelled(100))
+    other.resume()
+    assert other.position.epoch == 1
 
 
 def test_resuming_from_a_file_without_the_optimiser_is_refused(tmp_path):
@@ -135,34 +333,13 @@ def test_resuming_from_a_file_without_the_optimiser_is_refused(tmp_path):
         Training(EXPERIMENT, tmp_path, labelled(100)).resume()
 
 
-def test_recalibration_averages_the_statistics_of_the_batches(monkeypatch):
-    monkeypatch.setattr("rbonn.sw.train.evaluation._BATCH", 5)
-    network = new_network(EXPERIMENT)
-    images = labelled(15).images
-    recalibrate(network, images)
-    with torch.no_grad():
-        product = network.layers[1](network.layers[0](pixels(images)))  # (15, 4, height, width)
-    batches = product.unflatten(0, (3, 5)).transpose(1, 2).flatten(2)  # (3, 4, values)
-    norm = network.layers[2]
-    torch.testing.assert_close(norm.running_mean, batches.mean(2).mean(0), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(norm.running_var, batches.var(2).mean(0), rtol=1e-4, atol=1e-4)
-    assert norm.momentum == 0.1
-
-
-def test_the_lowest_class_counts_on_a_tie():
-    class Tie(torch.nn.Module):
-        def forward(self, x):
-            return torch.tensor([[1.0, 3, 3, 0]]).repeat(len(x), 1)
-
-    images = torch.zeros(10, 28, 28, 1, dtype=torch.uint8)
-    assert accuracy(Tie(), images, torch.full((10,), 1)) == 1
-    assert accuracy(Tie(), images, torch.full((10,), 2)) == 0
-
-
-def test_safetensors_is_what_is_written(tmp_path):
+def test_a_training_leaves_checkpoints_records_and_a_plot(tmp_path):
     Training(EXPERIMENT, tmp_path, labelled(100)).run(1, quiet=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "checkpoint.safetensors",
+        "events",
+        "history.json",
+        "history.svg",
         "last.safetensors",
     ]
     tensors = safetensors.torch.load_file(tmp_path / "checkpoint.safetensors")

@@ -1,0 +1,97 @@
+"""Several processes as one training: what `torchrun` starts, over torch.distributed and DistributedDataParallel.
+
+Each process takes its slice of every batch. Gradients are averaged before the optimiser's step, whose hooks make the recurrent one, so that all
+processes hold the same weights, gains and scale factors. Batch norms see the slice of their own process, as the usual engine has it.
+The first process alone writes files and shows progress; the folder of a resumed training has to be visible to all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """The place of this process among those of a training.
+
+    Parameters
+    ----------
+    rank, size : int - number of this process, and how many there are
+    device : torch.device - where this process computes
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def slice(self, values: Tensor) -> Tensor:
+        """The contiguous part of `values`, that is this process's; their number is a multiple of `size`."""
+        n = len(values) // self.size
+        return values[self.rank * n : (self.rank + 1) * n]
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """`values` added up over all processes, in float64."""
+        if self.size == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(total)
+        return total.tolist()
+
+    def wrap(self, network: nn.Module, *, some_unused: bool) -> nn.Module:
+        """A module that computes as `network` and averages the gradients over all processes; `network` itself in a single process.
+
+        `some_unused`: not every parameter gets a gradient in every step.
+        """
+        if self.size == 1:
+            return network
+        return DistributedDataParallel(
+            network,
+            device_ids=[self.device] if self.device.type == "cuda" else None,
+            broadcast_buffers=False,  # statistics of batch norms are found again before each use
+            find_unused_parameters=some_unused,
+        )
+
+
+def is_main_process() -> bool:
+    """Whether this process is the first of those that torchrun started, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def unsynchronised(module: nn.Module, *, last: bool) -> Any:
+    """Context for the backward pass of one part of a step: gradients are averaged once, with the `last` part."""
+    if isinstance(module, DistributedDataParallel) and not last:
+        return module.no_sync()
+    return nullcontext()
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Joins the processes that torchrun started (gloo on CPUs, NCCL on CUDA), and leaves them when the block ends.
+
+    Without torchrun this is one process, on the first CUDA device where there is one.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if size == 1:
+        yield Ranks(device=device)
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Ranks(distributed.get_rank(), size, device)
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,145 @@
+"""The whole state of a training as one checkpoint, from which it goes on to the bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import CheckpointError
+from .checkpoint import CheckpointFile, read_checkpoint
+from .experiment import Experiment
+from .recurrent import RecurrentOptimisation
+
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+_OPTIMISER = "optimiser."
+_RECURRENT = "recurrent."
+_RANDOM_STATE = "random_state"
+_CUDA_RANDOM_STATE = "cuda_random_state"
+
+
+@dataclass(slots=True, kw_only=True)
+class Position:
+    """How far a training has come.
+
+    Parameters
+    ----------
+    epoch : int - finished epochs
+    step : int - finished steps of the epoch that runs
+    loss_sum : float - of those steps
+    n_right : int - training images of those steps that were classified rightly
+    epoch_seconds, seconds : float - of the epoch that runs, and of the whole training
+    best_epoch : int - counted from 1; 0 before there is one
+    selection_accuracy : float - of the best epoch, a share
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    n_right: int = 0
+    epoch_seconds: float = 0.0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    selection_accuracy: float = -1.0
+
+    def results(self) -> dict[str, Any]:
+        """For a checkpoint's metadata; JSON keeps every bit of a float."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def of(cls, results: Mapping[str, Any]) -> Position:
+        """Raises KeyError where a field is missing, TypeError or ValueError where it is no number."""
+        fields = {field.name: field.type for field in dataclasses.fields(cls)}
+        counts = {name: int(results[name]) for name, kind in fields.items() if kind == "int"}
+        times = {name: float(results[name]) for name in fields.keys() - counts.keys()}
+        return cls(**counts, **times)  # pyright: ignore[reportArgumentType] - each as its field has it
+
+
+def read_state(path: Path, experiment: Experiment) -> CheckpointFile:
+    """The checkpoint of a training of `experiment`. Raises CheckpointError where it is missing, damaged or of another experiment."""
+    if not path.exists():
+        raise CheckpointError(
+            f"{path}: nothing to resume, no checkpoint was written there",
+            "Start the training without --resume.",
+        )
+    contents = read_checkpoint(path)
+    if contents.experiment != experiment:
+        difference = next(differences(contents.experiment, experiment))
+        raise CheckpointError(
+            f"{path}: made by an experiment with another {difference}",
+            "Resume with the experiment file that started the training, or name another output folder.",
+        )
+    return contents
+
+
+def state_tensors(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    recurrent: RecurrentOptimisation,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """What a resume needs beside the network: Adam's moments, the recurrent state, the random state."""
+    tensors = {_RANDOM_STATE: torch.get_rng_state()}
+    if device.type == "cuda":
+        tensors[_CUDA_RANDOM_STATE] = torch.cuda.get_rng_state(device)
+    for name, parameter in network.named_parameters():
+        for moment, value in optimiser.state.get(parameter, {}).items():
+            tensors[f"{_OPTIMISER}{name}.{moment}"] = value.contiguous()
+    for name, value in recurrent.state_dict().items():
+        tensors[f"{_RECURRENT}{name}"] = value.contiguous()
+    return tensors
+
+
+def load_state_tensors(
+    tensors: Mapping[str, Tensor],
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    recurrent: RecurrentOptimisation,
+    device: torch.device,
+) -> None:
+    """Takes up what `state_tensors` gave.
+
+    Raises
+    ------
+    KeyError - a tensor is missing
+    RuntimeError, ValueError - a tensor is of another shape or belongs to another layer
+    """
+    torch.set_rng_state(tensors[_RANDOM_STATE])
+    if device.type == "cuda" and _CUDA_RANDOM_STATE in tensors:
+        torch.cuda.set_rng_state(tensors[_CUDA_RANDOM_STATE], device)
+    for name, parameter in network.named_parameters():
+        if f"{_OPTIMISER}{name}.{_MOMENTS[0]}" not in tensors:
+            continue  # no gradient has reached it in this stage
+        state = {moment: tensors[f"{_OPTIMISER}{name}.{moment}"] for moment in _MOMENTS}
+        optimiser.state[parameter] = {
+            moment: value.to(device)
+            if moment == "step"
+            else torch.empty_like(parameter.detach()).copy_(value)  # in its memory layout
+            for moment, value in state.items()
+        }
+    recurrent.load_state_dict(
+        {
+            name.removeprefix(_RECURRENT): value
+            for name, value in tensors.items()
+            if name.startswith(_RECURRENT)
+        }
+    )
+
+
+def differences(made_by: Any, asked: Any, place: str = "") -> Iterator[str]:
+    """The fields in which two experiments differ, as ``name (a, not b)``, down to the innermost tables."""
+    if type(made_by) is type(asked) and dataclasses.is_dataclass(made_by):
+        for field in dataclasses.fields(made_by):
+            if field.compare:
+                old, new = getattr(made_by, field.name), getattr(asked, field.name)
+                yield from differences(old, new, f"{place}.{field.name}")
+    elif isinstance(made_by, tuple) and isinstance(asked, tuple) and len(made_by) == len(asked):
+        for index, (old, new) in enumerate(zip(made_by, asked, strict=True)):
+            yield from differences(old, new, f"{place}[{index}]")
+    elif made_by != asked:
+        yield f"{place.lstrip('.')} ({made_by}, not {asked})"

@@ -1,0 +1,43 @@
+"""Accuracy and its interval, and recalibrated batch norms."""
+
+import pytest
+import torch
+from rbonn.sw.train.evaluation import accuracy, pixels, recalibrate, wilson_interval
+from torch import nn
+
+
+def test_recalibration_averages_the_statistics_of_the_batches(monkeypatch):
+    monkeypatch.setattr("rbonn.sw.train.evaluation._BATCH", 5)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
+    images = torch.randint(0, 256, (15, 9, 9, 1), dtype=torch.uint8)
+    recalibrate(network, images)
+    with torch.no_grad():
+        product = network[0](pixels(images))  # (15, 4, height, width)
+    batches = product.unflatten(0, (3, 5)).transpose(1, 2).flatten(2)  # (3, 4, values)
+    norm = network[1]
+    torch.testing.assert_close(norm.running_mean, batches.mean(2).mean(0), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(norm.running_var, batches.var(2).mean(0), rtol=1e-4, atol=1e-4)
+    assert norm.momentum == 0.1
+
+
+def test_the_lowest_class_counts_on_a_tie():
+    class Tie(torch.nn.Module):
+        def forward(self, x):
+            return torch.tensor([[1.0, 3, 3, 0]]).repeat(len(x), 1)
+
+    images = torch.zeros(10, 28, 28, 1, dtype=torch.uint8)
+    assert accuracy(Tie(), images, torch.full((10,), 1)) == 1
+    assert accuracy(Tie(), images, torch.full((10,), 2)) == 0
+
+
+@pytest.mark.parametrize(
+    ("n_right", "n", "lowest", "highest"),
+    [  # Newcombe, Statistics in Medicine 1998, table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_is_the_published_one(n_right, n, lowest, highest):
+    assert wilson_interval(n_right / n, n) == pytest.approx((lowest, highest), abs=5e-5)
