@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter, ValidationError
 from rbonn.sw.train.augmentation import (
     AugmentationConfig,
     _elastic_field,
@@ -183,6 +184,14 @@ def test_a_crop_as_large_as_the_image_is_refused():
     images = photographs(1, 9, 5)
     with pytest.raises(ValueError, match="below the image's 9 x 5, not 5"):
         augment(images, torch.arange(1), config=AugmentationConfig(crop_pixels=5), seed=0, epoch=0)
+
+
+@pytest.mark.parametrize("crop_pixels", [-1, 28, 1.5])
+def test_a_crop_out_of_range_is_refused_where_experiments_are_read(crop_pixels):
+    adapter = TypeAdapter(AugmentationConfig)
+    assert adapter.validate_python({"crop_pixels": 27, "flip": True}).crop_pixels == 27
+    with pytest.raises(ValidationError, match="crop_pixels"):
+        adapter.validate_python({"crop_pixels": crop_pixels})
 
 
 def test_a_crop_comes_before_the_deformation():
