@@ -147,20 +147,31 @@ def train(
     ] = None,
     data: DataFolder = None,
     resume: Annotated[bool, typer.Option(help="Go on where an earlier run stopped.")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Only show what the network consists of.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network from an experiment file."""
-    from .train import find_experiment, train
+    """Train a network from an experiment file. Under torchrun, all its processes train it together."""
+    from .report.network_table import network_table
+    from .report.tables import training_lines
+    from .train import experiment_summary, find_experiment, is_main_process, load_experiment, train
 
     terminal = Terminal(as_json, quiet)
     path = find_experiment(experiment)
+    if summary:
+        described = load_experiment(path)
+        layers = experiment_summary(described)
+        terminal.json({"schema": 1, "name": described.name, **asdict(layers)})
+        network_table(terminal, described.title, layers)
+        return
     result = train(path, output or Path("runs") / path.stem, data, resume=resume, quiet=quiet)
+    if not is_main_process():
+        return
     terminal.json({"schema": 1, **asdict(result), "checkpoint": str(result.checkpoint)})
-    terminal.result(
-        f"best epoch {result.best_epoch}: {100 * result.held_out_accuracy:.2f} % of the held-out images, "
-        f"{100 * result.test_accuracy:.2f} % of {result.test_images} test images right, {result.seconds / 60:.1f} minutes"
-    )
+    for line in training_lines(result):
+        terminal.result(line)
     terminal.wrote(result.checkpoint)
 
 

@@ -10,6 +10,7 @@ from ..terminal import Terminal
 
 if TYPE_CHECKING:
     from ..lower.agreement import Agreement  # needs PyTorch
+    from ..train.training_result import TrainingResult
 
 
 class Simulated(Protocol):
@@ -135,6 +136,25 @@ def link_lines(result: Conversed) -> list[str]:
     return [
         f"{result.images} images sent and answered over the serial line, every score and label equal",
         f"{result.cycles_simulated} cycles of the whole top level, damaged requests and a reset among them",
+    ]
+
+
+def training_lines(result: TrainingResult) -> list[str]:
+    """What a training gave, in words; the intervals are 95 % ones."""
+
+    def share(images: str, value: float, interval: tuple[float, float]) -> str:
+        low, high = (100 * end for end in interval)
+        return f"{images}: {100 * value:.2f} % right ({low:.2f} to {high:.2f})"
+
+    return [
+        f"best epoch {result.best_epoch}, chosen by {100 * result.selection_accuracy:.2f} % on the selection images; "
+        f"{result.seconds / 60:.1f} minutes",
+        share(
+            f"{result.held_out_images} held-out images",
+            result.held_out_accuracy,
+            result.held_out_interval,
+        ),
+        share(f"{result.test_images} test images", result.test_accuracy, result.test_interval),
     ]
 
 
