@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -34,7 +35,7 @@ _FILE_VERSION = "brain.Event:2"
 class TrainingEvents:
     """Writes a training's epochs as TensorBoard scalars; the step is the epoch. A context manager.
 
-    The file of a resumed training is written anew from its history, and then older files in `folder` are removed: epochs that an interrupted
+    The file of a resumed training is written anew from its history, and then older files in `folder` are emptied: epochs that an interrupted
     training logged after its last checkpoint leave no points behind, in any reader. A TensorBoard that watches meanwhile drops what
     it has from the first epoch on, as the file begins with a session's start (the purge step of other writers).
 
@@ -63,7 +64,7 @@ class TrainingEvents:
                 on_failure.callback(self.close)
                 self._begin(time.time() - sum(record.seconds for record in records), records)
                 for path in older:
-                    path.unlink()
+                    _drop(path)
                 on_failure.pop_all()
         except OSError as error:
             raise _output_error(folder, error) from error
@@ -124,7 +125,15 @@ def _next_file(folder: Path, older: list[Path]) -> Path:
     newest = older[-1].name.rpartition(".")[2] if older else ""
     if newest.isdecimal():
         number = max(number, int(newest) + 1)  # the clock may have been set back
-    return folder / _FILES.replace("*", str(number))
+    return folder / _FILES.replace("*", f"{number:020}")
+
+
+def _drop(path: Path) -> None:
+    """Empties an event file, or removes an empty one: a watching TensorBoard stays for ever at a file that vanishes, but leaves an empty one."""
+    if path.stat().st_size:
+        os.truncate(path, 0)
+    else:
+        path.unlink()
 
 
 def _output_error(folder: Path, error: OSError) -> OutputError:
