@@ -147,14 +147,14 @@ def training_lines(result: TrainingResult) -> list[str]:
         return f"{images}: {100 * value:.2f} % right ({low:.2f} to {high:.2f})"
 
     return [
-        f"best epoch {result.best_epoch}, chosen by {100 * result.selection_accuracy:.2f} % on the selection images; "
-        f"{result.seconds / 60:.1f} minutes",
+        f"best epoch {result.best_epoch}: {100 * result.selection_accuracy:.2f} % on the selection images, which chose it",
         share(
             f"{result.held_out_images} held-out images",
             result.held_out_accuracy,
             result.held_out_interval,
         ),
         share(f"{result.test_images} test images", result.test_accuracy, result.test_interval),
+        f"{result.seconds / 60:.1f} minutes",
     ]
 
 
