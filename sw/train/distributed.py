@@ -11,11 +11,19 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+_LOCAL_BUFFERS: dict[str, Any] = (
+    {"forward_sync_buffers": False}
+    if "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+    else {"broadcast_buffers": False}  # its name before PyTorch 2.13
+)
+"""Statistics of batch norms are found again before each use, and the layers' own buffers agree by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Ranks:
         return DistributedDataParallel(
             network,
             device_ids=[self.device] if self.device.type == "cuda" else None,
-            broadcast_buffers=False,  # statistics of batch norms are found again before each use
+            **_LOCAL_BUFFERS,
             find_unused_parameters=some_unused,
         )
 

@@ -81,7 +81,8 @@ class TrainingStep:
         images, labels = batch
         smoothing = self._config.label_smoothing
         with mixed_precision(self._config, self._ranks.device):
-            scores = self._wrapped(images).float()  # (batch, classes)
+            scores = self._wrapped(images)  # (batch, classes)
+            scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
             if self._distillation is None:
                 loss = functional.cross_entropy(scores, labels, label_smoothing=smoothing)
             else:
