@@ -13,7 +13,6 @@ from rbonn.sw.train.networks import (
     ImageShape,
     Mlp,
     MlpConfig,
-    RecurrentConfig,
 )
 from rbonn.sw.train.networks.input_encoding import input_encoding
 
@@ -90,21 +89,10 @@ def test_the_encoding_states_the_shape_that_it_gives():
         input_encoding(128, 0, SMALL)
 
 
-def test_the_recurrent_settings_reach_every_layer_but_the_head():
-    config = RecurrentConfig(mode="official", tau=0.25)
-    for network in (
-        Mlp(MlpConfig(hidden=(3, 3), recurrent=config), SMALL, 4),
-        Cnn(CnnConfig(convolutions=(ConvConfig(channels=3),), hidden=(3,), recurrent=config), SMALL, 4),
-        Cnv(CnvConfig(width=1, recurrent=config), CIFAR, 4),
-    ):  # fmt: skip
-        products = [module for module in network.modules() if isinstance(module, RBOLayer)]
-        assert len(products) >= 2
-        assert {(product.mode, product.tau) for product in products} == {("official", 0.25)}
-
-
-def test_a_small_cnv_on_single_bits_can_be_lowered(disturbed):
+@pytest.mark.parametrize("levels", [None, 3])
+def test_a_small_cnv_can_be_lowered(disturbed, levels):
     lower = pytest.importorskip("rbonn.sw.lower").lower
-    network = Cnv(CnvConfig(width=2, input_levels=None), CIFAR, 10)
+    network = Cnv(CnvConfig(width=2, input_levels=levels), CIFAR, 10)
     disturbed(network)
     lowered = lower(network.eval(), "cifar10_cnv_1w1a", EdgeType(UInt(8), (32, 32, 3)))
     assert [node.name for node in lowered.nodes][-3:] == ["head", "scores", "label"]

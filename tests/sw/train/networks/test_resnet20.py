@@ -51,6 +51,12 @@ def test_the_default_needs_few_multipliers():
     assert {m.slopes for m in network.modules() if isinstance(m, RPReLU)} == {"power_of_two"}
 
 
+def test_shortcuts_may_be_real_convolutions():
+    layers = ResNet20(ResNet20Config(shortcut="conv1x1"), CIFAR, 10).layers
+    real = [module for module in layers.modules() if isinstance(module, nn.Conv2d)]
+    assert real == [layers.group2[0].shortcut[1], layers.group3[0].shortcut[1]]
+
+
 def test_the_thermometer_stem_is_a_binary_convolution_of_all_levels():
     config = ResNet20Config(
         input_levels=8, width=4, blocks=1, recurrent=RecurrentConfig(mode="off")
