@@ -139,14 +139,19 @@ def load_distillation(experiment: Experiment, output: Path) -> Distillation | No
     Raises
     ------
     CheckpointError - the teacher's checkpoint is missing or cannot be read
-    ExperimentError - the teacher was trained on another data set
+    ExperimentError - the teacher was trained on another data set, or is what this training writes
     """
-    from .checkpoint import load_checkpoint
+    from .checkpoint import CHECKPOINT, load_checkpoint
 
     config = experiment.distillation
     if config is None:
         return None
     path = teacher_path(config.teacher, output)
+    if path.resolve() == (output / CHECKPOINT).resolve():
+        raise ExperimentError(
+            f"{experiment.name}: would be its own teacher, and overwrite it",
+            "Name another network in distillation.teacher, or another output folder.",
+        )
     network, made_by = load_checkpoint(path)
     if made_by.dataset != experiment.dataset:
         raise ExperimentError(
