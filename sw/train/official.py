@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .activations import sign
-from .bilinear import channel_sum, per_channel
+from .bilinear import channel_sum, form1_gradients, per_channel
 from .density import active_channels, dense, density_threshold
 
 OUTPUT_FACTOR = 0.02
@@ -25,30 +25,32 @@ OUTPUT_FACTOR = 0.02
 
 
 class OfficialBinarise(torch.autograd.Function):
-    """Scaled binary weights of latent ones, with form 1 of the bilinear term inside the backward pass.
+    """Scaled binary weights of latent ones with the released code's surrogate gradients for the data's loss.
 
-    Forward: ``o = c |s| sign(w)``. Backward, with g the gradient at o and ``r = w - c |s| sign(w)``:
-    ``dw = lam r + |s| g`` and ``d|s| = sum(g w) - lam c sum(sign(w) r)`` per channel.
-    Arguments: weight (C, ...), `scale` |s| (C,), `lam` float.
+    Forward: ``o = c |s| sign(w)``. Backward, with g the gradient at o: ``dw = |s| g`` and ``d|s| = sum(g w)`` per channel.
+    Arguments: weight (C, ...), `scale` |s| (C,).
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, scale: Tensor, lam: float) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, scale: Tensor) -> Tensor:
         ctx.save_for_backward(weight, scale)
-        ctx.lam = lam
         return per_channel(OUTPUT_FACTOR * scale, weight) * sign(weight)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         weight, scale = ctx.saved_tensors
         (gradient,) = gradients
-        bits = sign(weight)
-        residual = weight - per_channel(OUTPUT_FACTOR * scale, weight) * bits
-        weight_gradient = ctx.lam * residual + per_channel(scale, weight) * gradient
-        scale_gradient = channel_sum(gradient * weight) - ctx.lam * OUTPUT_FACTOR * channel_sum(
-            bits * residual
-        )
-        return weight_gradient, scale_gradient, None
+        return per_channel(scale, weight) * gradient, channel_sum(gradient * weight)
+
+
+def official_bilinear_gradients(weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """What the released code's backward pass adds, times its weight lam: half of form 1's gradients.
+
+    With ``r = w - c |s| sign(w)``: ``r`` for w (C, ...) and ``-c sum(sign(w) r)`` for |s| (C,); `scale` is |s|. The optimiser's hook adds them once per step, which
+    is the same where a step is one backward pass, and right where it is several.
+    """
+    weight_gradient, alpha_gradient = form1_gradients(weight, OUTPUT_FACTOR * scale)
+    return weight_gradient / 2, OUTPUT_FACTOR * alpha_gradient / 2
 
 
 def official_channels(scale: Tensor, tau: float) -> Tensor:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from .bilinear import channel_sum, form2_gradients, per_channel
 from .density import active_channels, dense, density_threshold, drelu
 from .layers import RBOLayer
+from .official import official_bilinear_gradients
 
 __all__ = ["RecurrentOptimisation", "active_channels", "dense", "density_threshold", "drelu"]
 
@@ -71,6 +72,8 @@ class RecurrentOptimisation:
                 continue
             if layer.official:
                 self._active[name] = layer.look_ahead_channels()
+                if layer.lam:
+                    _add_official_bilinear_gradients(layer, self._active[name])
             if layer.mode != "paper":
                 continue
             previous = self._previous.get(name)
@@ -168,3 +171,18 @@ class RecurrentOptimisation:
                     layer.previous_gradient.copy_(value)
                 case _:
                     raise ValueError(f"recurrent state {key!r} does not belong to mode {layer.mode!r}")  # fmt: skip
+
+
+def _add_official_bilinear_gradients(layer: RBOLayer, active: Tensor) -> None:
+    """Adds them at the weights that the forward pass used, along which they reach w, s and u."""
+    weight_gradient, scale_gradient = official_bilinear_gradients(
+        layer.weight_ahead(), layer.scale.abs()
+    )
+    gain_gradient = -channel_sum(weight_gradient * layer.previous_gradient) * active
+    for parameter, gradient in (
+        (layer.weight, weight_gradient),
+        (layer.scale, scale_gradient * layer.scale.sign()),
+        (layer.gain, gain_gradient),
+    ):
+        assert parameter.grad is not None  # every forward pass in stage two reads all three
+        parameter.grad.add_(gradient, alpha=layer.lam)

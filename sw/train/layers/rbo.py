@@ -141,15 +141,18 @@ class RBOLayer(nn.Module):
                 return official_channels(self.scale, self.tau)
             return ranked_channels(self.weight, self.scale, self.tau)
 
+    def weight_ahead(self) -> Tensor:
+        """The latent weights that the official modes binarise in training: ahead along the previous gradient in the chosen channels."""
+        correction = per_channel(self.gain * self.look_ahead_channels(), self.weight)
+        return self.weight - correction * self.previous_gradient
+
     def training_weight(self) -> Tensor:
         """What the product is taken with in training: scaled binary weights (or the real ones, in stage one), in the shape of `weight`."""
         if self.real_weights:
             return self.weight
         if not self.official:
             return self.binary_weight * per_channel(self.alpha, self.weight)
-        correction = per_channel(self.gain * self.look_ahead_channels(), self.weight)
-        ahead = self.weight - correction * self.previous_gradient
-        return OfficialBinarise.apply(ahead, self.scale.abs(), self.lam)  # type: ignore[return-value]
+        return OfficialBinarise.apply(self.weight_ahead(), self.scale.abs())  # type: ignore[return-value]
 
 
 def _or_default(value: float | None, default: float) -> float:
