@@ -76,6 +76,13 @@ def save_checkpoint(path: Path, contents: CheckpointFile) -> None:
         ) from error
 
 
+def remove_leftovers(*paths: Path) -> None:
+    """Removes what a process that was killed while it wrote these checkpoints left beside them."""
+    for path in paths:
+        for leftover in path.parent.glob(f".{path.name}.*"):
+            leftover.unlink(missing_ok=True)
+
+
 def read_checkpoint(path: Path) -> CheckpointFile:
     """Reads a checkpoint file without building its network.
 

@@ -22,6 +22,7 @@ from .checkpoint import (
     network_tensors,
     new_network,
     read_checkpoint,
+    remove_leftovers,
     save_checkpoint,
 )
 from .distillation import Distillation
@@ -228,6 +229,8 @@ class Training:
     def resume(self) -> None:
         """Takes up the state in `last_path`. Raises CheckpointError where it is missing, damaged or of another experiment."""
         contents = read_state(self.last_path, self.experiment)
+        if self.ranks.is_main:
+            remove_leftovers(self.last_path, self.best_path)
         try:
             self.position = Position.of(contents.results)
             self.history = History.from_json(contents.results["history"])
