@@ -362,6 +362,21 @@ def compiled_and_not(mode, backend):
     return networks
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gradient_scaler_changes_nothing(mode):
+    networks = [small_network(mode, u0=0.2) for _ in range(2)]
+    for network, factor in zip(networks, (1.0, 4096.0), strict=True):
+        optimiser, _ = training(network)
+        scaler = torch.amp.GradScaler("cpu", init_scale=factor)
+        for step in range(4):
+            x, target = batch(step)
+            optimiser.zero_grad(set_to_none=True)
+            scaler.scale(squared_error(network(x), target)).backward()
+            scaler.step(optimiser)
+            scaler.update()
+    assert_equal_states(networks[1], networks[0], rtol=1e-12, atol=1e-14)
+
+
 # PyTorch's compiler uses what PyTorch deprecates.
 TRACING = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
