@@ -172,20 +172,15 @@ class Training:
 
     def _rate(self, step: int) -> float:
         """The learning rate at a step of the present epoch."""
-        stage_epoch = stage_position(self.config.stages, self.position.epoch).epoch
-        share = (stage_epoch + step / self.batches.per_epoch) / self.stage.epochs
-        return learning_rate(self.stage, share)
+        share = step / self.batches.per_epoch
+        return learning_rate(self.config.stages, self.position.epoch, share)
 
     def _stopped(self, error: NonFiniteError) -> TrainingError:
         step, epoch = self.position.step + 1, self.position.epoch + 1
-        way_on = (
-            f"; {self.last_path} is from before"
-            if self.last_path.exists()
-            else ", no checkpoint was written yet"
-        )
+        saved = f"{self.last_path} is" if self.last_path.exists() else "No checkpoint is"
         return TrainingError(
             f"{self.experiment.name}: {error.what} in step {step} of epoch {epoch}, {error.where}",
-            f"Lower the stage's learning_rate (it is {self.stage.learning_rate}) and train again{way_on}.",
+            f"Lower the stage's learning_rate (it is {self.stage.learning_rate}) and train again. {saved} from before.",
         )
 
     def _finish_epoch(self, progress: TrainingProgress, record: TrainingRecord) -> None:

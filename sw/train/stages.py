@@ -29,9 +29,12 @@ def stage_position(stages: tuple[StageConfig, ...], epoch: int) -> StagePosition
     return StagePosition(len(stages) - 1, epoch)
 
 
-def learning_rate(stage: StageConfig, share: float) -> float:
-    """Adam's rate where `share` of the stage is done: the stage's own at 0, and 0 at 1."""
-    factor = 1 - share if stage.decay == "linear" else 0.5 * (1 + math.cos(math.pi * share))
+def learning_rate(stages: tuple[StageConfig, ...], epoch: int, share: float) -> float:
+    """Adam's rate where `share` of an epoch, counted from 0, is done: a stage's own at its start, falling to 0 at its end."""
+    position = stage_position(stages, epoch)
+    stage = stages[position.index]
+    done = (position.epoch + share) / stage.epochs
+    factor = 1 - done if stage.decay == "linear" else 0.5 * (1 + math.cos(math.pi * done))
     return stage.learning_rate * factor
 
 

@@ -46,6 +46,7 @@ class TrainingRecord:
             return
         self._events.close()
         if not isinstance(error, Exception):  # after Ctrl-C, too
+            self._history.save(self._folder / HISTORY)
             self._plot()
 
     def add_last(self) -> None:
