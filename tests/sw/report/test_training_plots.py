@@ -68,18 +68,23 @@ def rescaled(values):
     return (values - values[0]) / (values[-1] - values[0])
 
 
-def test_the_four_panels_are_named(tmp_path):
-    plot_history(history(), tmp_path / "history.svg", "mnist_tiny")
-    found = texts(ElementTree.parse(tmp_path / "history.svg").getroot())
+@pytest.fixture(scope="module")
+def plotted(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plots") / "history.svg"
+    plot_history(history(), path, "mnist_tiny")
+    return path
+
+
+def test_the_four_panels_are_named(plotted):
+    found = texts(ElementTree.parse(plotted).getroot())
     for name in ("mnist_tiny", "loss", "accuracy, %", "training", "selection"):
         assert name in found
     assert any(text.startswith("sign flips") for text in found)
     assert any(text.startswith("channels the recurrent step") for text in found)
 
 
-def test_the_curves_are_those_of_the_history(tmp_path):
-    plot_history(history(), tmp_path / "history.svg")
-    loss, accuracy, flips, active = axes(tmp_path / "history.svg")
+def test_the_curves_are_those_of_the_history(plotted):
+    loss, accuracy, flips, active = axes(plotted)
     found = [*curves(loss, 6), *curves(accuracy, 6)]
     names = ("loss", "train_accuracy", "selection_accuracy")
     for name, curve in zip(names, found, strict=True):
@@ -90,9 +95,8 @@ def test_the_curves_are_those_of_the_history(tmp_path):
     assert flip_curve[0] == flip_curve[1] == flip_curve[2] < flip_curve[5] < flip_curve[4]
 
 
-def test_stage_borders_lie_between_the_epochs(tmp_path):
-    plot_history(history(), tmp_path / "history.svg")
-    for axis in axes(tmp_path / "history.svg"):
+def test_stage_borders_lie_between_the_epochs(plotted):
+    for axis in axes(plotted):
         (border,) = borders(axis)
         path = next(p for p in axis.iter(f"{SVG}path") if p.get("clip-path") and len(p.get("d").split()) == 18)  # fmt: skip
         at = [float(word) for word in path.get("d").split()[1::3]]
@@ -104,8 +108,7 @@ def test_one_stage_has_no_border(tmp_path):
     assert not any(borders(axis) for axis in axes(tmp_path / "history.svg"))
 
 
-@pytest.mark.parametrize("n", [0, 1])
-@pytest.mark.parametrize("suffix", ["svg", "png"])
+@pytest.mark.parametrize(("n", "suffix"), [(0, "svg"), (1, "png")])
 def test_a_training_that_has_just_begun_can_be_plotted(tmp_path, n, suffix):
     plot_history(history(n), tmp_path / f"h.{suffix}")
     plot_comparison({"a": [history(n)], "b": [history(1)]}, tmp_path / f"c.{suffix}")
@@ -121,10 +124,9 @@ def test_a_png_is_an_image_with_colours(tmp_path):
     assert (31, 119, 180) in colours  # the first of matplotlib's cycle
 
 
-def test_the_same_history_makes_the_same_file(tmp_path):
-    for name in ("a.svg", "b.svg"):
-        plot_history(history(), tmp_path / name, "t")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+def test_the_same_history_makes_the_same_file(plotted, tmp_path):
+    plot_history(history(), tmp_path / "again.svg", "mnist_tiny")
+    assert (tmp_path / "again.svg").read_bytes() == plotted.read_bytes()
 
 
 def test_a_comparison_shows_means_and_bands(tmp_path):
