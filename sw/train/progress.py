@@ -87,13 +87,13 @@ class TrainingProgress:
             100 * record.sign_flip_ratio,
             100 * record.active_channel_ratio,
             record.seconds,
-            _duration(left),
+            duration(left),
         )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Hours and minutes, or seconds below a minute."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
