@@ -60,6 +60,8 @@ class RecurrentOptimisation:
         """The channels of the latest step."""
         self._gain_gradients: dict[str, Tensor] = {}
         self._signs = self._signs_now()
+        # A fused optimiser would be given scaled gradients by torch.amp.GradScaler, and the hook with it.
+        optimiser._step_supports_amp_scaling = False  # type: ignore[attr-defined] - read by GradScaler
         optimiser.register_step_pre_hook(self._before_step)
         optimiser.register_step_post_hook(self._after_step)
 
@@ -71,9 +73,12 @@ class RecurrentOptimisation:
             if layer.real_weights or weight.grad is None:
                 continue
             if layer.official:
+                first = name not in self._active
                 self._active[name] = layer.look_ahead_channels()
                 if layer.lam:
                     _add_official_bilinear_gradients(layer, self._active[name])
+                if first:  # nothing was looked ahead: the released code leaves u, and Adam's count of its steps, alone
+                    layer.gain.grad = None
             if layer.mode != "paper":
                 continue
             previous = self._previous.get(name)
