@@ -57,6 +57,10 @@ class Ranks:
         distributed.all_reduce(total)
         return total.tolist()
 
+    def any(self, flag: bool) -> bool:
+        """Whether `flag` holds in any process: all of them learn it at the same place."""
+        return self.sums([flag])[0] > 0
+
     def wrap(self, network: nn.Module, *, some_unused: bool) -> nn.Module:
         """A module that computes as `network` and averages the gradients over all processes; `network` itself in a single process.
 

@@ -146,7 +146,7 @@ class Training:
             while self.position.epoch < last_epoch:
                 self._train_epoch(progress, interruption)
                 self._finish_epoch(progress, record)
-                if interruption.requested:
+                if self.ranks.any(interruption.requested):
                     interruption.obey()
 
     def _train_epoch(self, progress: TrainingProgress, interruption: Interruption) -> None:
@@ -165,9 +165,10 @@ class Training:
             position.n_right += n_right
             progress.step()
             minutes = (time.monotonic() - self._saved) / 60
-            if interruption.requested or minutes >= self.config.checkpoint_minutes:
+            interrupted = self.ranks.any(interruption.requested)
+            if interrupted or minutes >= self.config.checkpoint_minutes:
                 self._save_last()
-            if interruption.requested:
+            if interrupted:
                 interruption.obey()
 
     def _rate(self, step: int) -> float:

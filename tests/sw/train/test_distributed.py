@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from rbonn.sw.errors import ExperimentError
 from rbonn.sw.train import loop
+from rbonn.sw.train.checkpoint import read_checkpoint
 from rbonn.sw.train.distributed import Ranks, is_main_process
 
 from . import two_processes
@@ -85,6 +86,13 @@ def test_only_the_first_process_writes(two, mode):
         "history.svg",
         "last.safetensors",
     ]
+
+
+def test_all_processes_stop_at_the_same_step_where_one_is_told_to(two):
+    folder = two / "signal"
+    assert {path.name for path in folder.glob("stopped*")} == {"stopped0", "stopped1"}
+    results = read_checkpoint(folder / "last.safetensors").results
+    assert (results["epoch"], results["step"]) == (0, 5)
 
 
 def test_a_slice_of_a_batch_belongs_to_each_process():

@@ -1,5 +1,7 @@
 """What each process of `test_distributed.py` runs: python -W error -m torch.distributed.run ... two_processes.py FOLDER."""
 
+import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -66,6 +68,24 @@ def state(training):
     return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
 
 
+def interrupt_one(folder, ranks):
+    """Trains until the second process alone gets a signal in its fifth step; a file tells that this process stopped, too."""
+    loop.new_network = lambda _experiment: network_without_batch_norm("off")
+    training = loop.Training(EXPERIMENT, folder, images(), ranks=ranks)
+    steps = []
+
+    def interrupt(*_):
+        steps.append(1)
+        if ranks.rank == 1 and len(steps) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    training.optimiser.register_step_post_hook(interrupt)
+    try:
+        training.run(quiet=True)
+    except KeyboardInterrupt:
+        (folder / f"stopped{ranks.rank}").touch()
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     warnings.simplefilter("error")
@@ -74,3 +94,4 @@ if __name__ == "__main__":
         for mode in ("paper", "official"):
             training = trained(mode, folder / mode, ranks)
             safetensors.torch.save_file(state(training), folder / f"{mode}{ranks.rank}.safetensors")
+        interrupt_one(folder / "signal", ranks)
