@@ -85,8 +85,12 @@ def _walk(module: nn.Module, path: str) -> Iterator[Layer]:
     children = module if isinstance(module, nn.Sequential) else getattr(module, "layers", None)
     if isinstance(children, nn.Sequential | nn.ModuleList | list | tuple):
         prefix = path if isinstance(module, nn.Sequential) else _join(path, "layers")
-        for index, child in enumerate(children):
-            yield from _walk(child, _join(prefix, str(index)))
+        # Not named_children(), which leaves out a module that stands in the list twice.
+        named = (
+            children._modules.items() if isinstance(children, nn.Module) else enumerate(children)
+        )
+        for name, child in named:
+            yield from _walk(child, _join(prefix, str(name)))
     elif path:
         yield Layer(path, module)
     else:

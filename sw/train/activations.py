@@ -17,7 +17,7 @@ SMALLEST_SLOPE_EXPONENT = -7
 
 def sign(x: Tensor) -> Tensor:
     """``+1 where x >= 0 else -1``, in the shape and the type of `x`; not differentiable. NaN becomes -1."""
-    return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+    return (x >= 0).to(x.dtype).mul_(2).sub_(1)  # several times faster than torch.where
 
 
 class _Identity(torch.autograd.Function):
@@ -43,7 +43,7 @@ class _Approximate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return gradients[0] * (2 - 2 * x.abs()).clamp_(min=0)
+        return x.abs().mul_(-2).add_(2).clamp_(min=0).mul_(gradients[0])
 
 
 class _Clip(torch.autograd.Function):
