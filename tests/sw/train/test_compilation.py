@@ -55,6 +55,7 @@ def test_mixed_precision_trains_near_to_what_full_precision_does(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch uses what it deprecates
 def test_a_compiled_training_goes_through_both_stages_as_a_plain_one_does(tmp_path):
     losses, tensors = [], []
     for compile in (False, True):
