@@ -166,6 +166,28 @@ def test_the_first_step_looks_nowhere_and_the_second_along_the_first_ones_gradie
 
 
 @pytest.mark.parametrize("mode", OFFICIAL)
+def test_the_gains_learn_from_the_second_step_on_and_adam_counts_from_there(mode):
+    layer = RBOLinear(3, 8, mode=mode, u0=0.3, tau=0.5).double()
+    layer.scale.data = torch.linspace(0.1, 0.8, 8).double()
+    layer.weight.data *= torch.linspace(1, 2, 8).double()[:, None]  # small scale, small norm
+    optimiser = torch.optim.Adam(layer.parameters(), lr=1e-3)
+    RecurrentOptimisation(optimiser, torch.nn.Sequential(layer))
+    x, target = torch.from_numpy(random(8, 3)), torch.from_numpy(random(8, 8, seed=1))
+    chosen = layer.look_ahead_channels()
+    for expected_count in (None, 1):
+        optimiser.zero_grad()
+        before = layer.gain.detach().clone()
+        (0.5 * (layer(x) - target).square().sum()).backward()
+        optimiser.step()
+        count = optimiser.state[layer.gain].get("step")
+        assert (count if count is None else int(count)) == expected_count
+    # The first step of Adam has the full learning rate, where there is a gradient.
+    moved = (layer.gain.detach() - before).abs()
+    assert chosen.any()
+    torch.testing.assert_close(moved, 1e-3 * chosen.double(), rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", OFFICIAL)
 def test_evaluation_uses_the_weights_themselves(mode):
     layer = RBOLinear(3, 5, mode=mode).double()
     x = torch.where(torch.from_numpy(random(4, 3)) < 0, -1.0, 1.0).double()

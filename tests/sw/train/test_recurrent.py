@@ -267,9 +267,8 @@ def assert_equal_states(network, other, **tolerance):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_accumulated_half_batches_step_as_one_batch(mode):
-    # The released code adds the bilinear term in each backward pass, once per part.
-    options = {"u0": 0.2} | ({"lam": 0.0} if mode.startswith("official") else {})
-    whole, halves = small_network(mode, **options), small_network(mode, **options)
+    lam = None if mode == "off" else 1e-3  # the bilinear term counts once per step, too
+    whole, halves = (small_network(mode, u0=0.2, lam=lam) for _ in range(2))
     # Adam would divide rounding errors by gradients that are nearly zero.
     steps = [training(network, torch.optim.SGD)[0] for network in (whole, halves)]
     for step in range(5):
@@ -362,11 +361,12 @@ def compiled_and_not(mode, backend):
     return networks
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("mode", MODES)
-def test_a_gradient_scaler_changes_nothing(mode):
+def test_a_gradient_scaler_changes_nothing(mode, fused):
     networks = [small_network(mode, u0=0.2) for _ in range(2)]
     for network, factor in zip(networks, (1.0, 4096.0), strict=True):
-        optimiser, _ = training(network)
+        optimiser, _ = training(network, lambda p, lr: torch.optim.Adam(p, lr=lr, fused=fused))
         scaler = torch.amp.GradScaler("cpu", init_scale=factor)
         for step in range(4):
             x, target = batch(step)
