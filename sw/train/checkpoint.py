@@ -64,15 +64,14 @@ def save_checkpoint(path: Path, contents: CheckpointFile) -> None:
     }
     try:
         with written_whole(path) as temporary:
-            safetensors.torch.save_file(contents.tensors, temporary, metadata=metadata)
-    except (
-        safetensors.SafetensorError,
-        OutputError,
-    ) as error:  # the first for what fails while it writes
-        reason = " ".join(str(error).split())
+            try:
+                safetensors.torch.save_file(contents.tensors, temporary, metadata=metadata)
+            except safetensors.SafetensorError as error:
+                raise OSError(" ".join(str(error).split())) from error
+    except OutputError as error:
         raise OutputError(
-            f"{path}: cannot be written ({reason.removeprefix(f'{path}: cannot be written ').strip('()')})",
-            "Make room or rights there, then go on with 'rbonn train --resume'; the previous checkpoint is whole.",
+            error.message,
+            "Make room or rights there, then go on with 'rbonn train --resume': the previous checkpoint is whole.",
         ) from error
 
 
