@@ -68,6 +68,7 @@ def test_the_recurrent_step_fires_in_every_process(two, one, mode):
 
 @pytest.mark.parametrize("mode", ["paper", "official"])
 def test_two_processes_with_half_a_batch_each_equal_one_with_the_whole(two, one, mode):
+    # In mode official the two take their halves in two parts each.
     whole = one(mode)
     for end in ends(two, mode):
         assert end.keys() == whole.keys()

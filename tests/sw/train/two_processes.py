@@ -1,5 +1,6 @@
 """What each process of `test_distributed.py` runs: python -W error -m torch.distributed.run ... two_processes.py FOLDER."""
 
+import dataclasses
 import os
 import signal
 import sys
@@ -52,10 +53,12 @@ def images(n=110, seed=3):
     return LabelledImages(pixels, torch.randint(0, 10, (n,), generator=generator))
 
 
-def trained(mode, output, ranks=None, u0=0.05):
+def trained(mode, output, ranks=None, u0=0.05, accumulation=1):
     """A finished training of the small network."""
+    config = dataclasses.replace(EXPERIMENT.training, accumulation=accumulation)
+    experiment = dataclasses.replace(EXPERIMENT, training=config)
     loop.new_network = lambda _experiment: network_without_batch_norm(mode, u0)
-    training = loop.Training(EXPERIMENT, output, images(), ranks=ranks or Ranks())
+    training = loop.Training(experiment, output, images(), ranks=ranks or Ranks())
     training.run(quiet=True)
     return training
 
@@ -91,7 +94,7 @@ if __name__ == "__main__":
     warnings.simplefilter("error")
     torch.set_num_threads(1)
     with joined() as ranks:
-        for mode in ("paper", "official"):
-            training = trained(mode, folder / mode, ranks)
+        for mode, accumulation in (("paper", 1), ("official", 2)):
+            training = trained(mode, folder / mode, ranks, accumulation=accumulation)
             safetensors.torch.save_file(state(training), folder / f"{mode}{ranks.rank}.safetensors")
         interrupt_one(folder / "signal", ranks)
