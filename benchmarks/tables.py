@@ -23,6 +23,8 @@ def rows() -> dict[str, list[str]]:
     """Lines of each table by its mark."""
     light = json.loads((RESULTS / "first_light.json").read_text())["results"]
     golden = json.loads((RESULTS / "golden_model.json").read_text())["results"]
+    steps = json.loads((RESULTS / "training_step.json").read_text())["results"]
+    ablation = json.loads((RESULTS / "rbonn_ablation.json").read_text())
     return {
         "networks": [_network(result) for result in light],
         "accelerators": [_accelerator(result) for result in light],
@@ -36,6 +38,10 @@ def rows() -> dict[str, list[str]]:
             )
             for result in golden
         ],
+        "training_step": [_step(result, key) for result in steps for key in _STEP_RATIOS],
+        "ablation": [_mode(summary) for summary in ablation["summary"]],
+        "ablation_modes": [_settings(mode) for mode in ablation["modes"]],
+        "ablation_runs": [_run(run, ablation["epochs"]) for run in ablation["results"]],
     }
 
 
@@ -117,6 +123,67 @@ def _estimates(result: dict[str, Any]) -> str:
         totals["block_rams"],
         resources["block_rams"],
     )
+
+
+_STEP_RATIOS = {
+    "paper_over_off": "recurrent step, `paper` over `off`, plain",
+    "shipped_paper_over_off": "recurrent step, `paper` over `off`, as shipped",
+    "official_over_off": "`official` over `off`, plain",
+    "official_ranked_over_off": "`official_ranked` over `off`, plain",
+    "data_over_shipped_step": "loading and augmentation, share of a step as shipped",
+    "channels_last_over_contiguous": "channels last over contiguous",
+    "bfloat16_over_plain": "bfloat16 over plain",
+    "compiled_over_plain": "compiled over plain",
+    "compiled_bfloat16_over_plain": "compiled and bfloat16 over plain",
+    "shipped_over_plain": "as shipped over plain",
+}
+
+
+def _step(result: dict[str, Any], key: str) -> str:
+    ratio = result["ratios"][key]
+    limit = ratio["limit"]
+    verdict = (
+        ""
+        if limit is None
+        else f"at most {limit:g}: " + ("held" if ratio["median"] <= limit else "**missed**")
+    )
+    return _row(f"`{result['network']}`", _STEP_RATIOS[key], f"{ratio['median']:.3f}", verdict)  # fmt: skip
+
+
+def _mode(summary: dict[str, Any]) -> str:
+    """A mode's line; what is not there yet is said to be missing."""
+    finished, runs = summary["finished"], summary["runs"]
+    return _row(
+        f"`{summary['mode']}`",
+        f"{finished} of {runs}" + (", incomplete" if finished < runs else ""),
+        *(_spread(summary[f"{key}_accuracy"]) for key in ("held_out", "test", "selection")),
+        _spread(summary["held_out_over_off"], "+") if summary["mode"] != "off" else "",
+        _spread(summary["sign_flip_ratio_last_epoch"]),
+        _spread(summary["active_channel_ratio_last_epoch"]),
+    )
+
+
+def _spread(spread: dict[str, Any], sign: str = "") -> str:
+    """Mean and deviation in per cent."""
+    if spread["mean"] is None:
+        return "missing"
+    mean = f"{100 * spread['mean']:{sign}.2f}"
+    deviation = spread["deviation"]
+    return mean if deviation is None else f"{mean} ± {100 * deviation:.2f}"
+
+
+def _settings(mode: dict[str, Any]) -> str:
+    values = (mode[key] for key in ("bilinear_term", "lam", "tau", "u0", "eta_u", "weight_limit"))
+    return _row(f"`{mode['mode']}`", *("none" if value is None else f"{value}" for value in values))
+
+
+def _run(run: dict[str, Any], epochs: int) -> str:
+    name = (f"`{run['mode']}`", f"{run['seed']}")
+    if not run["finished"]:
+        return _row(*name, f"epoch {run['epochs_done']} of {epochs}", *["missing"] * 4)
+    accuracies = (run[f"{key}_accuracy"] for key in ("selection", "held_out", "test"))
+    best = f"{run['best_epoch']} of {epochs}"
+    return _row(*name, best, *(f"{100 * value:.2f}" for value in accuracies), run["minutes"])
 
 
 def _row(*cells: str | float) -> str:
