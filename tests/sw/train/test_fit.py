@@ -66,6 +66,7 @@ def test_a_training_leaves_its_result_in_its_folder(tmp_path, caplog):
     network, experiment = load_checkpoint(result.checkpoint)
     assert experiment.name == "bars"
     assert {p.device.type for p in network.parameters()} == {"cpu"}
+    assert (output / "history.svg").read_text(encoding="utf-8").startswith("<?xml")
     history = History.load(output / "history.json")
     assert [record.epoch for record in history] == [1, 2]
     assert history[1].train_accuracy > history[0].train_accuracy

@@ -7,6 +7,7 @@ import pytest
 import safetensors.torch
 import torch
 from rbonn.sw.errors import CheckpointError, ExperimentError
+from rbonn.sw.train import training_record
 from rbonn.sw.train.augmentation import AugmentationConfig
 from rbonn.sw.train.checkpoint import (
     CheckpointFile,
@@ -37,6 +38,14 @@ TWO_STAGES = (
     StageConfig(epochs=1, weights="real", weight_decay=1e-4),
     StageConfig(epochs=2, learning_rate=2e-3, decay="linear"),
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_drawing(monkeypatch):
+    """Plots take longer than these trainings; `test_fit.py` has them drawn."""
+    monkeypatch.setattr(
+        training_record, "plot_history", lambda history, path, title: path.write_text(title)
+    )
 
 
 def labelled(n, seed=0):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from rbonn.sw.errors import OutputError
-from rbonn.sw.train import loop
+from rbonn.sw.train import loop, training_record
 from rbonn.sw.train.checkpoint import read_checkpoint
 from rbonn.sw.train.history import History
 
@@ -27,6 +27,16 @@ N_STEPS = 3 * STEPS_PER_EPOCH
 def clock(monkeypatch):
     monkeypatch.setattr(loop, "time", Clock())
     return loop.time
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_drawing():
+    """Plots take longer than these trainings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            training_record, "plot_history", lambda history, path, title: path.write_text(title)
+        )
+        yield
 
 
 @pytest.fixture(autouse=True)
