@@ -93,6 +93,7 @@ def test_its_gradients_pass_the_sign_of_the_weights_unchanged(pad_value):
         ((4, 4, (3, 0)), "Kernel width must be at least 1, not 0"),
         ((4, 4, 3, 0), "Stride must be at least 1, not 0"),
         ((4, 4, 3, 1, 3), "Padding must be 0 to kernel size - 1, not 3"),
+        ((4, 4, (3, 1), 1, 1), "Padding must be 0 to kernel size - 1, not 1"),
         ((4, 4, 3, 1, -1), "Padding must be 0 to kernel size - 1, not -1"),
         ((4, 4, 3, 1, 1, 2), "Pad value must be -1, 0 or 1, not 2"),
     ],

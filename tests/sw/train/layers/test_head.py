@@ -10,12 +10,12 @@ from .integer_products import bits
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_it_is_alpha_times_integers_in_training_and_eval(dtype):
     head = BinaryHead(20, 4).to(dtype)
-    head.bias.data = torch.tensor([0.3, -1.7, 5.0, 0.0], dtype=dtype)
+    head.bias.data = torch.tensor([0.45, -1.55, 5.0, 0.0], dtype=dtype)
     head.scale.data.fill_(-0.25)
     x = bits(3, 20).to(dtype)
     weight = torch.where(head.weight >= 0, 1, -1)
-    integers = x.long() @ weight.T + torch.tensor([1, -7, 20, 0])
-    assert head.integer_bias().tolist() == [1, -7, 20, 0]
+    integers = x.long() @ weight.T + torch.tensor([2, -6, 20, 0])
+    assert head.integer_bias().tolist() == [2, -6, 20, 0]  # of 1.8, -6.2, 20, 0
     for mode in (True, False):
         torch.testing.assert_close(head.train(mode)(x), integers.to(dtype) * 0.25)
     assert torch.equal(head.eval().integer_scores(x), integers.to(dtype))
