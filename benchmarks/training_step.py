@@ -40,6 +40,7 @@ from rbonn.sw.train.experiment import (
     load_experiment,
 )
 from rbonn.sw.train.labelled_images import LabelledImages
+from rbonn.sw.train.layers import InputThermometer
 from rbonn.sw.train.networks import build_network
 from rbonn.sw.train.recurrent import RecurrentOptimisation
 from rbonn.sw.train.stages import begin_stage, build_optimiser
@@ -121,6 +122,10 @@ def step_of(experiment: Experiment, *, channels_last: bool) -> Callable[[Batch],
     )
     order = torch.channels_last if channels_last else torch.contiguous_format
     network.to(memory_format=order)  # type: ignore[call-overload] - not in PyTorch's stubs
+    if not channels_last:
+        for module in network.modules():
+            if isinstance(module, InputThermometer):  # its output is channels last otherwise
+                module.register_forward_hook(lambda _module, _inputs, code: code.contiguous())
     network.train()
     step = TrainingStep(network, config, Ranks(), None)
     begin_stage(network, config.stages, len(config.stages) - 1)
