@@ -22,6 +22,12 @@ MODES: tuple[Mode, ...] = ("off", "paper", "official", "official_ranked")
 _ACCURACIES = ("selection_accuracy", "held_out_accuracy", "test_accuracy")
 
 
+def _shown(runs: list[Run]) -> list[History]:
+    """Histories of the finished runs of a mode; as long as there is none, of those that have done an epoch."""
+    finished = [run.history() for run in runs if run.finished]
+    return finished or [history for run in runs if len(history := run.history())]
+
+
 def described(run: Run) -> dict[str, Any]:
     """What a run has come to: its accuracies if it is finished, and the course of the epochs that it has done."""
     history = run.history()
@@ -120,10 +126,7 @@ def collect(runs: list[Run], epochs: int, result: Path, plot: Path) -> None:
     result.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(result) as temporary:
         temporary.write_text(json.dumps(contents, indent=1) + "\n")
-    histories = {
-        mode: [history for run in runs if run.mode == mode and len(history := run.history())]
-        for mode in MODES
-    }
+    histories = {mode: _shown([run for run in runs if run.mode == mode]) for mode in MODES}
     if any(histories.values()):
         plot.parent.mkdir(parents=True, exist_ok=True)
         state = "" if finished == len(runs) else f", incomplete: {finished} of {len(runs)} runs"
