@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +46,10 @@ class Distillation:
     config : DistillationConfig
     teacher : Module - pixels 0..255 to scores, as the student; is put in eval mode and loses its gradients for good
 
+    Members
+    -------
+    fingerprint : str - SHA-256 of the teacher's parameters and statistics: a resumed training needs the same
+
     References
     ----------
     Hinton, Vinyals, Dean, Distilling the knowledge in a neural network, 2015, sections 2 and 2.1; Liu et al., ReActNet, ECCV 2020, section 4.3
@@ -53,6 +58,7 @@ class Distillation:
     def __init__(self, config: DistillationConfig, teacher: nn.Module) -> None:
         self.config = config
         self.teacher = teacher.eval().requires_grad_(False)
+        self.fingerprint = _fingerprint(teacher)
 
     def to(self, device: torch.device | str) -> Distillation:
         """Moves the teacher there; this object."""
@@ -159,3 +165,12 @@ def load_distillation(experiment: Experiment, output: Path) -> Distillation | No
             "Name a teacher trained on the same data set in distillation.teacher.",
         )
     return Distillation(config, network)
+
+
+def _fingerprint(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        # As bytes: NumPy has no bfloat16.
+        digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -102,6 +102,7 @@ class Training:
         torch.manual_seed(config.seed)
         self.network = new_network(experiment)
         self.network.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload] - not in PyTorch's stubs
+        self._teacher = distillation.fingerprint if distillation else None
         self._step = TrainingStep(self.network, config, ranks, distillation)
         self.position = Position()
         self.history = History()
@@ -224,7 +225,7 @@ class Training:
 
     def resume(self) -> None:
         """Takes up the state in `last_path`. Raises CheckpointError where it is missing, damaged or of another experiment."""
-        contents = read_state(self.last_path, self.experiment)
+        contents = read_state(self.last_path, self.experiment, self._teacher)
         if self.ranks.is_main:
             remove_leftovers(self.last_path, self.best_path)
         try:
@@ -285,7 +286,8 @@ class Training:
     def _save_last(self) -> None:
         self._tick()
         if self.ranks.is_main:
-            results = self.position.results() | {"history": self.history.to_json()}
+            results = {"history": self.history.to_json(), "teacher": self._teacher}
+            results |= self.position.results()
             tensors = network_tensors(self.network) | state_tensors(
                 self.network, self.optimiser, self.recurrent, self.ranks.device
             )

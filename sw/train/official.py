@@ -1,8 +1,9 @@
-"""The released code's way, as it behaves: its binarisation with surrogate gradients, and how it chooses channels.
+"""The released code's way, as it behaves: its binarisation with surrogate gradients, its bilinear term, and how it chooses channels.
 
 Two things differ from the paper and are kept on purpose: `official_channels` takes the output of an argsort for ranks, so the channels it
 chooses have nothing to do with their scale factors, and the correction is a look-ahead along the previous gradient, which can flip signs.
-One thing differs from the released code: sign(0) is +1 here, 0 there.
+Two things differ from the released code: sign(0) is +1 here, 0 there; and where a step accumulates gradients the bilinear term still counts
+once.
 
 References
 ----------

@@ -60,8 +60,11 @@ class Position:
         return cls(**counts, **times)  # pyright: ignore[reportArgumentType] - each as its field has it
 
 
-def read_state(path: Path, experiment: Experiment) -> CheckpointFile:
-    """The checkpoint of a training of `experiment`. Raises CheckpointError where it is missing, damaged or of another experiment."""
+def read_state(path: Path, experiment: Experiment, teacher: str | None) -> CheckpointFile:
+    """The checkpoint of a training of `experiment` with the teacher of that fingerprint (None: without one).
+
+    Raises CheckpointError where it is missing, damaged, of another experiment, or of another teacher.
+    """
     if not path.exists():
         raise CheckpointError(
             f"{path}: nothing to resume, no checkpoint was written there",
@@ -73,6 +76,11 @@ def read_state(path: Path, experiment: Experiment) -> CheckpointFile:
         raise CheckpointError(
             f"{path}: made by an experiment with another {difference}",
             "Resume with the experiment file that started the training, or name another output folder.",
+        )
+    if contents.results.get("teacher") != teacher:
+        raise CheckpointError(
+            f"{path}: the teacher was another network when this training started",
+            "Put the teacher's checkpoint back that was there, or train in another output folder.",
         )
     return contents
 

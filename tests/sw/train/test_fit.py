@@ -126,3 +126,17 @@ def test_a_missing_teacher_is_said_before_the_first_step(tmp_path):
     with pytest.raises(CheckpointError, match="teacher 'nobody'"):
         fit.train(path, tmp_path / "out", quiet=True)
     assert not (tmp_path / "out" / "last.safetensors").exists()
+
+
+def test_a_resumed_training_needs_the_same_teacher(tmp_path):
+    fit.train(write(tmp_path, "teacher"), tmp_path / "teacher", quiet=True)
+    path = write(tmp_path, "student", '[distillation]\nteacher = "teacher"\n')
+    fit.train(path, tmp_path / "student", quiet=True)
+    fit.train(path, tmp_path / "student", resume=True, quiet=True)
+    other = write(tmp_path, "other", "[augmentation]\nshift_pixels = 1.0\n")
+    fit.train(other, tmp_path / "other", quiet=True)
+    (tmp_path / "other" / "checkpoint.safetensors").replace(
+        tmp_path / "teacher" / "checkpoint.safetensors"
+    )
+    with pytest.raises(CheckpointError, match="the teacher was another network"):
+        fit.train(path, tmp_path / "student", resume=True, quiet=True)
