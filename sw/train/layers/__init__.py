@@ -15,6 +15,7 @@ from .flatten import ChannelLastFlatten
 from .head import BinaryHead
 from .input_encoding import InputBinarise, InputThermometer
 from .int8_convolution import Int8Conv2d
+from .kernel_codebook import KernelCodebook
 from .rbo import Mode, RBOLayer, RBOOptions
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "InputBinarise",
     "InputThermometer",
     "Int8Conv2d",
+    "KernelCodebook",
     "Mode",
     "RBOConv2d",
     "RBOLayer",

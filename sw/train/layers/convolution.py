@@ -7,6 +7,8 @@ from typing import Unpack
 from torch import Tensor
 from torch.nn import functional
 
+from ..activations import latent_sign
+from .kernel_codebook import KernelCodebook
 from .rbo import RBOLayer, RBOOptions
 
 
@@ -19,7 +21,13 @@ class RBOConv2d(RBOLayer):
     kernel_size : int or (height, width)
     stride, padding : int - pixels, the same on both axes and all four sides; padding below the kernel size
     pad_value : int - what a padded tap holds: 0, +1 or -1
+    n_codewords : int or None - each kernel is the nearest of that many codewords in place of sign(w): 2 to 2^taps, in kernels of at most 9 taps, not in
+        the official modes
     options - mode, lam, tau, u0, eta_u, weight_limit of `RBOLayer`
+
+    Members
+    -------
+    codebook : KernelCodebook or None - chosen from the first latent weights, and again from those that stage one ends with
 
     Raises
     ------
@@ -34,6 +42,8 @@ class RBOConv2d(RBOLayer):
         stride: int = 1,
         padding: int = 0,
         pad_value: int = 0,
+        *,
+        n_codewords: int | None = None,
         **options: Unpack[RBOOptions],
     ) -> None:
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
@@ -57,6 +67,29 @@ class RBOConv2d(RBOLayer):
         self.stride = stride
         self.padding = padding
         self.pad_value = pad_value
+        self.codebook = None if n_codewords is None else KernelCodebook(n_codewords, kernel)
+        if self.codebook is not None:
+            if self.official:
+                raise ValueError(f"Codewords must be None in mode {self.mode!r}, not {n_codewords!r}")  # fmt: skip
+            self.codebook.choose(self.weight)
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        # The base class calls this before there is a codebook.
+        codebook = getattr(self, "codebook", None)
+        if codebook is not None:
+            codebook.choose(self.weight)
+
+    def start_binary(self) -> None:
+        super().start_binary()
+        if self.codebook is not None:
+            self.codebook.choose(self.weight)
+
+    @property
+    def binary_weight(self) -> Tensor:
+        if self.codebook is None:
+            return latent_sign(self.weight)
+        return self.codebook.binarise(self.weight)
 
     def sums(self, x: Tensor) -> Tensor:
         """The integer sums before scaling, (batch, out, height', width')."""
