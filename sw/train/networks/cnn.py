@@ -25,6 +25,7 @@ class ConvConfig:
     stride, padding : int - pixels
     pad_value : int - what a padded tap holds: -1 and +1 are free in hardware, 0 costs a table
     pool : int - size of the max pool that follows, 1 for none
+    codewords : int or None - different kernels that the layer may use, see `KernelCodebook`; None for all
     """
 
     channels: int
@@ -33,6 +34,7 @@ class ConvConfig:
     padding: int = 0
     pad_value: int = -1
     pool: int = 1
+    codewords: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class Cnn(nn.Module):
                     conv.stride,
                     conv.padding,
                     conv.pad_value,
+                    n_codewords=conv.codewords,
                     **options,
                 ),
                 nn.BatchNorm2d(conv.channels),

@@ -91,7 +91,7 @@ def summary(network: nn.Module, image: ImageShape) -> Summary:
     ]
     rows: list[LayerSummary] = []
     for name, module in network.named_modules():
-        if not any(module.children()):
+        if isinstance(module, RBOLayer) or not any(module.children()):  # a codebook is no layer
             block = next((b for b in blocks if name.startswith(f"{b}.")), name)
             module.register_forward_hook(partial(_record, rows, name, block))
     first = next(network.parameters(), torch.zeros(()))

@@ -3,7 +3,9 @@
 import pytest
 import torch
 from rbonn.sw.train.networks import (
+    CnnConfig,
     CnvConfig,
+    ConvConfig,
     FloatResNetConfig,
     ImageShape,
     MlpConfig,
@@ -132,3 +134,11 @@ def test_layers_of_torch_are_real():
     assert total.real_macs == 3 * 4 * 9 * 900 + 4 * 900 * 2
     assert total.real_parameters == 3 * 4 * 9 + 4 + 4 * 900 * 2 + 2
     assert total.binary_parameters == 0
+
+
+def test_a_layer_with_a_codebook_counts_as_one_without():
+    plain, limited = (
+        CnnConfig(convolutions=(ConvConfig(channels=8, codewords=n),)) for n in (None, 32)
+    )
+    assert build_network(limited, CIFAR, 10).layers[1].codebook is not None
+    assert summarised(limited) == summarised(plain)
