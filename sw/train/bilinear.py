@@ -15,9 +15,12 @@ Xu et al., Recurrent Bilinear Optimization for Binary Neural Networks, ECCV 2022
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from .activations import sign
+
+_TINY = 1e-38
 
 
 def per_channel(values: Tensor, weight: Tensor) -> Tensor:
@@ -60,5 +63,6 @@ def form1_minimiser(weight: Tensor) -> Tensor:
 
 
 def form2_minimiser(weight: Tensor) -> Tensor:
-    """The A of the least form 2, ``||w||_1 / ||w||_2^2`` per channel, (C,)."""
-    return channel_sum(weight.abs()) / channel_sum(weight.square())
+    """The A of the least form 2, ``||w||_1 / ||w||_2^2`` per channel, (C,); 1 where a channel's weights are all 0 and any A is as good."""
+    norm = channel_sum(weight.square())
+    return torch.where(norm > 0, channel_sum(weight.abs()) / norm.clamp(min=_TINY), 1.0)

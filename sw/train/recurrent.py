@@ -46,14 +46,22 @@ class RecurrentOptimisation:
     Parameters
     ----------
     optimiser : torch.optim.Optimizer - holds the parameters of `network`
-    network : Module - not the wrapped or compiled one, so that the names in `state_dict` stay the same
+    network : Module - compiled, wrapped for several processes, or neither: the names in `state_dict` are the same
+
+    Raises
+    ------
+    ValueError - the optimiser does not hold a layer's latent weights, or it makes recurrent steps already;
+        in a step: an optimiser that asks for several gradients (LBFGS)
     """
 
     def __init__(self, optimiser: torch.optim.Optimizer, network: nn.Module) -> None:
         self._optimiser = optimiser
         self._layers: dict[str, RBOLayer] = {
-            name: module for name, module in network.named_modules() if isinstance(module, RBOLayer)
+            _own_name(name): module
+            for name, module in network.named_modules()
+            if isinstance(module, RBOLayer)
         }
+        _check(optimiser, self._layers)
         self._previous: dict[str, Tensor] = {}
         """w^(t-1) before a step, w^t during and after it."""
         self._active: dict[str, Tensor] = {}
@@ -62,11 +70,36 @@ class RecurrentOptimisation:
         self._signs = self._signs_now()
         # A fused optimiser would be given scaled gradients by torch.amp.GradScaler, and the hook with it.
         optimiser._step_supports_amp_scaling = False  # type: ignore[attr-defined] - read by GradScaler
-        optimiser.register_step_pre_hook(self._before_step)
+        optimiser.register_step_pre_hook(self._on_step)
         optimiser.register_step_post_hook(self._after_step)
 
+    def _on_step(
+        self, optimiser: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """The hook before a step; where the gradients are found by a closure inside the step, `_before_step` waits for it."""
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            self._before_step()
+            return None
+        n_calls = 0
+
+        def then_before_step() -> Any:
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls > 1:
+                raise ValueError(
+                    f"Optimiser must take one gradient per step, {type(optimiser).__name__} asks for more"
+                )
+            with torch.enable_grad():
+                loss = closure()
+            self._before_step()
+            return loss
+
+        # args[0] is the optimiser itself.
+        return (*args[:1], then_before_step), {k: v for k, v in kwargs.items() if k != "closure"}
+
     @torch.no_grad()
-    def _before_step(self, *_: Any) -> None:
+    def _before_step(self) -> None:
         """Adds the bilinear gradients, and notes what the backtrack needs of the weights that the step will change."""
         for name, layer in self._layers.items():
             weight, inverse_scale = layer.weight, layer.scale
@@ -92,8 +125,8 @@ class RecurrentOptimisation:
             if layer.lam:
                 weight_gradient, scale_gradient = form2_gradients(weight, inverse_scale)
                 weight.grad.add_(weight_gradient, alpha=layer.lam)
-                assert inverse_scale.grad is not None  # every forward pass in stage two reads it
-                inverse_scale.grad.add_(scale_gradient, alpha=layer.lam)
+                if inverse_scale.grad is not None:  # None: frozen by the user
+                    inverse_scale.grad.add_(scale_gradient, alpha=layer.lam)
 
     @torch.no_grad()
     def _after_step(self, *_: Any) -> None:
@@ -189,5 +222,20 @@ def _add_official_bilinear_gradients(layer: RBOLayer, active: Tensor) -> None:
         (layer.scale, scale_gradient * layer.scale.sign()),
         (layer.gain, gain_gradient),
     ):
-        assert parameter.grad is not None  # every forward pass in stage two reads all three
-        parameter.grad.add_(gradient, alpha=layer.lam)
+        if parameter.grad is not None:  # None: frozen by the user
+            parameter.grad.add_(gradient, alpha=layer.lam)
+
+
+def _own_name(name: str) -> str:
+    """A module's name without what torch.compile and DistributedDataParallel put in front."""
+    return ".".join(part for part in name.split(".") if part not in ("_orig_mod", "module"))
+
+
+def _check(optimiser: torch.optim.Optimizer, layers: Mapping[str, RBOLayer]) -> None:
+    held = {id(p) for group in optimiser.param_groups for p in group["params"]}
+    for name, layer in layers.items():
+        if id(layer.weight) not in held:
+            raise ValueError(f"Optimiser must hold the latent weights of layer {name!r}")
+    hooks = optimiser._optimizer_step_post_hooks.values()
+    if any(isinstance(getattr(hook, "__self__", None), RecurrentOptimisation) for hook in hooks):
+        raise ValueError("Optimiser must not make recurrent steps already")

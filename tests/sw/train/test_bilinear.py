@@ -113,3 +113,10 @@ def test_a_weight_of_zero_is_pulled_to_its_bit_plus_one(form):
     of_weight, of_factor = FORMS[form][1](weight, factor)
     assert of_weight.tolist() == [[-1.0, -1.0]]  # 2 (0 - 0.5), and 2 * 0.5 (0 - 1)
     assert of_factor.tolist() == [2 * 2 * 0.5 if form == 1 else 0.0]
+
+
+def test_a_channel_whose_weights_are_all_zero_leaves_its_scale_factor_finite():
+    assert form2_minimiser(torch.tensor([[0.0, 0.0], [1.0, 2.0]])).tolist() == [
+        1,
+        pytest.approx(0.6),
+    ]
