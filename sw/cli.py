@@ -64,7 +64,7 @@ DataFolder = Annotated[
 
 def main() -> None:
     """Runs the program: 1 after a failure that the user can mend, 2 for wrong usage, 130 after Ctrl-C."""
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         try:
             app(prog_name="rbonn")

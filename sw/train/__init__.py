@@ -6,10 +6,12 @@ from .experiment import Experiment, find_experiment, load_experiment, shipped_ex
 from .experiment_summary import experiment_summary
 from .fit import train
 from .loop import TrainingError
+from .recurrent import RecurrentOptimisation
 from .training_result import TrainingResult
 
 __all__ = [
     "Experiment",
+    "RecurrentOptimisation",
     "TrainingError",
     "TrainingResult",
     "experiment_summary",
