@@ -119,7 +119,7 @@ def download_cifar10(folder: Path) -> None:
 
 
 def _read_test(path: Path) -> Split:
-    contents, actual = read_with_digest(path)
+    contents, actual = read_with_digest(path, _TEST)
     if actual == _FIRST_1000_TEST_SHA256:
         logger.warning("%s: only the first 1 000 of the 10 000 test images", path)
     elif actual != _TEST.sha256:

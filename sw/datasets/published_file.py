@@ -15,6 +15,8 @@ from ..errors import DatasetError
 
 ENVIRONMENT_VARIABLE = "RBONN_DATA"
 
+_GIVE_THE_FOLDER = f"Give the folder of the files with --data or {ENVIRONMENT_VARIABLE}, or neither to download them."
+_FETCH_AGAIN = "The file is damaged or of another data set: remove it and fetch it again."
 _TIMEOUT_S = 30.0
 _CHUNK_BYTES = 1 << 20
 
@@ -45,8 +47,15 @@ def find_files(
 
     Raises
     ------
-    DatasetError - files are in none of the places: one error names all of them with their checksums
+    DatasetError - `folder` is none, or files are in none of the places: one error names all of them, its hint their checksums
     """
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{folder}: is a file, not a folder"
+            if folder.exists()
+            else f"{folder}: no such folder",
+            _GIVE_THE_FOLDER,
+        )
     places = tuple(places)
     found: dict[str, Path] = {}
     missing: list[PublishedFile] = []
@@ -60,30 +69,41 @@ def find_files(
         else:
             found[file.name] = path
     if missing:
-        names = ", ".join(f"{file.name} (SHA-256 {file.sha256})" for file in missing)
+        names = ", ".join(file.name for file in missing)
         below = " or ".join(place for place in places if place)
+        sums = ", ".join(f"{file.name} {file.sha256}" for file in missing)
         raise DatasetError(
             f"{folder}: no file {names}, there or in {below}",
             f"Unpack {archive} there."
             if archive and (folder / archive).is_file()
-            else f"Give the folder of the files with --data or {ENVIRONMENT_VARIABLE}, or neither to download them.",
+            else f"{_GIVE_THE_FOLDER} SHA-256 of the contents: {sums}.",
         )
     return found
 
 
-def read_with_digest(path: Path) -> tuple[bytes, str]:
-    """The contents of a file, unpacked where it is a .gz, and their SHA-256 in hexadecimal.
+def read_with_digest(path: Path, file: PublishedFile) -> tuple[bytes, str]:
+    """The contents of `path`, unpacked where it is a .gz, and their SHA-256 in hexadecimal.
 
     Raises
     ------
-    DatasetError - the file cannot be read or unpacked
+    DatasetError - it cannot be read or unpacked (both say the checksum of the published `file`, the latter that of what lies there, too)
     """
     try:
         contents = path.read_bytes()
-        if path.suffix == ".gz":
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: cannot be read ({error.strerror or error}); published is a file with SHA-256 {file.sha256} of its contents",
+            "Make the file readable, or remove it and fetch it again.",
+        ) from error
+    if path.suffix == ".gz":
+        try:
             contents = gzip.decompress(contents)
-    except (OSError, EOFError, zlib.error) as error:
-        raise unreadable_error(path, error) from error
+        except (OSError, EOFError, zlib.error) as error:
+            actual = hashlib.sha256(contents).hexdigest()
+            raise DatasetError(
+                f"{path}: cannot be unpacked ({error}); SHA-256 of the file as it is: {actual}, of the contents published: {file.sha256}",
+                _FETCH_AGAIN,
+            ) from error
     return contents, hashlib.sha256(contents).hexdigest()
 
 
@@ -94,7 +114,7 @@ def read_checked(path: Path, file: PublishedFile) -> bytes:
     ------
     DatasetError - the file cannot be read, or has another checksum (both are named)
     """
-    contents, actual = read_with_digest(path)
+    contents, actual = read_with_digest(path, file)
     if actual != file.sha256:
         raise checksum_error(path, actual, file)
     return contents
@@ -104,7 +124,7 @@ def checksum_error(path: Path, actual: str, file: PublishedFile) -> DatasetError
     """The error for a `path` whose contents have the SHA-256 `actual` and not that of `file`."""
     return DatasetError(
         f"{path}: SHA-256 of the contents is {actual}, published is {file.sha256}",
-        "The file is damaged or of another data set: remove it and fetch it again.",
+        _FETCH_AGAIN,
     )
 
 

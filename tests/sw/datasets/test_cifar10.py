@@ -162,7 +162,8 @@ def test_missing_files_are_named_with_their_checksums_and_the_way_to_give_them(t
     with pytest.raises(DatasetError, match=r"no file data_batch_2\.bin") as caught:
         load_dataset("cifar10", tmp_path)
     for name in NAMES[1:3]:
-        assert f"{name} (SHA-256 {sha256(CONTENTS[name])})" in caught.value.message
+        assert name in caught.value.message
+        assert f"{name} {sha256(CONTENTS[name])}" in caught.value.hint
     assert "data_batch_1" not in caught.value.message
     assert "--data" in caught.value.hint
     assert "RBONN_DATA" in caught.value.hint
