@@ -1,7 +1,7 @@
 """The training loop: stages of Adam on latent weights with the recurrent step, the best epoch chosen on images set apart, exact resume.
 
 The order of the images and their augmentation are pure functions of (seed, epoch, index), and checkpoints hold the whole state, also within an
-epoch: a training that was stopped, or killed, gives the same bits as one that was not (same PyTorch, same number of threads and processes).
+epoch: a training that was stopped, or killed, gives the same bits as one that was not (same PyTorch, kind of device, and number of processes).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import CheckpointError, ExperimentError, InputFileError, RbonnError
+from ..errors import CheckpointError, ExperimentError, InputFileError
 from .batches import Batches
 from .checkpoint import (
     CHECKPOINT,
@@ -37,16 +37,16 @@ from .progress import TrainingProgress
 from .recurrent import RecurrentOptimisation
 from .stages import begin_stage, build_optimiser, learning_rate, set_learning_rate, stage_position
 from .step import TrainingStep
+from .surroundings import Surroundings
+from .training_error import TrainingError, training_error
 from .training_record import TrainingRecord
 from .training_result import TrainingResult
 from .training_state import Position, load_state_tensors, read_state, state_tensors
 
+__all__ = ["Training", "TrainingError"]
+
 _RECALIBRATION_IMAGES = 5_000
 """Enough for means and variances; ten thousand take a tenth of an epoch of CIFAR-10."""
-
-
-class TrainingError(RbonnError):
-    """A training cannot go on: its loss or its weights are not numbers any more."""
 
 
 class Training:
@@ -160,7 +160,8 @@ class Training:
             try:
                 loss, n_right = self._step(batch, self.optimiser)
             except NonFiniteError as error:
-                raise self._stopped(error) from error
+                name, rate = self.experiment.name, self.stage.learning_rate
+                raise training_error(error, name, position, rate, self.last_path) from error
             position.step += 1
             position.loss_sum += loss
             position.n_right += n_right
@@ -176,14 +177,6 @@ class Training:
         """The learning rate at a step of the present epoch."""
         share = step / self.batches.per_epoch
         return learning_rate(self.config.stages, self.position.epoch, share)
-
-    def _stopped(self, error: NonFiniteError) -> TrainingError:
-        step, epoch = self.position.step + 1, self.position.epoch + 1
-        saved = f"{self.last_path} is" if self.last_path.exists() else "No checkpoint is"
-        return TrainingError(
-            f"{self.experiment.name}: {error.what} in step {step} of epoch {epoch}, {error.where}",
-            f"Lower the stage's learning_rate (it is {self.stage.learning_rate}) and train again. {saved} from before.",
-        )
 
     def _finish_epoch(self, progress: TrainingProgress, record: TrainingRecord) -> None:
         """Measures the epoch, keeps its network where it is the best one, and saves the state for a resume."""
@@ -225,7 +218,7 @@ class Training:
 
     def resume(self) -> None:
         """Takes up the state in `last_path`. Raises CheckpointError where it is missing, damaged or of another experiment."""
-        contents = read_state(self.last_path, self.experiment, self._teacher)
+        contents = read_state(self.last_path, self.experiment, self._teacher, self.ranks)
         if self.ranks.is_main:
             remove_leftovers(self.last_path, self.best_path)
         try:
@@ -287,7 +280,7 @@ class Training:
         self._tick()
         if self.ranks.is_main:
             results = {"history": self.history.to_json(), "teacher": self._teacher}
-            results |= self.position.results()
+            results |= self.position.results() | Surroundings.of(self.ranks).results()
             tensors = network_tensors(self.network) | state_tensors(
                 self.network, self.optimiser, self.recurrent, self.ranks.device
             )

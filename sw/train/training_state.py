@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from .checkpoint import CheckpointFile, read_checkpoint
+from .distributed import Ranks
 from .experiment import Experiment
 from .recurrent import RecurrentOptimisation
+from .surroundings import Surroundings
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _OPTIMISER = "optimiser."
@@ -60,10 +62,13 @@ class Position:
         return cls(**counts, **times)  # pyright: ignore[reportArgumentType] - each as its field has it
 
 
-def read_state(path: Path, experiment: Experiment, teacher: str | None) -> CheckpointFile:
+def read_state(
+    path: Path, experiment: Experiment, teacher: str | None, ranks: Ranks
+) -> CheckpointFile:
     """The checkpoint of a training of `experiment` with the teacher of that fingerprint (None: without one).
 
-    Raises CheckpointError where it is missing, damaged, of another experiment, or of another teacher.
+    Raises CheckpointError where it is missing, damaged, of another experiment, or of another teacher, or where `ranks` would not go on to
+    the same bits.
     """
     if not path.exists():
         raise CheckpointError(
@@ -82,6 +87,7 @@ def read_state(path: Path, experiment: Experiment, teacher: str | None) -> Check
             f"{path}: the teacher was another network when this training started",
             "Put the teacher's checkpoint back that was there, or train in another output folder.",
         )
+    Surroundings.of(ranks).check(contents.results, path, warns=ranks.is_main)
     return contents
 
 

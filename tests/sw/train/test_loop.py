@@ -280,6 +280,7 @@ def test_a_gradient_that_is_no_number_stops_the_training_and_names_the_layer(tmp
     ) as caught:
         training.run(quiet=True)
     assert "learning_rate" in caught.value.hint
+    assert caught.value.hint.endswith("last.safetensors is from before.")
     assert "\n" not in caught.value.message + caught.value.hint
     last = read_checkpoint(tmp_path / "last.safetensors")
     assert (last.results["epoch"], last.results["step"]) == (1, 2)
@@ -296,6 +297,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_writes_no_checkpoint(tm
     ) as caught:
         training.run(1, quiet=True)
     assert "learning_rate" in caught.value.hint
+    assert caught.value.hint.endswith("; no checkpoint had been written yet.")
     assert not list(tmp_path.glob("*.safetensors"))
 
 
