@@ -75,13 +75,14 @@ def first_largest(scores: Tensor) -> Tensor:
 def recalibrate(network: nn.Module, images: Tensor) -> None:
     """Set the statistics of all batch norms to those of `images` under the present weights.
 
-    Running averages lag behind binary weights, whose flips move the statistics at once. Each batch counts the same; the training is not
-    influenced, since it normalises by batch.
+    Running averages lag behind binary weights, whose flips move the statistics at once. The training is not influenced, since it
+    normalises by batch.
 
     Parameters
     ----------
     network : Module - left in training mode
-    images : Tensor (n, height, width, channels) uint8 - n a multiple of 500, or below 500
+    images : Tensor (n, height, width, channels) uint8 - in batches of 500 that count the same; what does not fill one is left out, but
+        fewer than 500 are one batch
     """
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -90,7 +91,8 @@ def recalibrate(network: nn.Module, images: Tensor) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average
     device = device_of(network)
-    for start in range(0, len(images), _BATCH):
+    n_images = len(images) // _BATCH * _BATCH or len(images)
+    for start in range(0, n_images, _BATCH):
         network(pixels(images[start : start + _BATCH].to(device)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -10,6 +10,8 @@ def test_recalibration_averages_the_statistics_of_the_batches(monkeypatch):
     monkeypatch.setattr("rbonn.sw.train.evaluation._BATCH", 5)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
     images = torch.randint(0, 256, (15, 9, 9, 1), dtype=torch.uint8)
+    with torch.no_grad():
+        network(255 - pixels(images) / 2)  # statistics of before, which must not count
     recalibrate(network, images)
     with torch.no_grad():
         product = network[0](pixels(images))  # (15, 4, height, width)
@@ -18,6 +20,30 @@ def test_recalibration_averages_the_statistics_of_the_batches(monkeypatch):
     torch.testing.assert_close(norm.running_mean, batches.mean(2).mean(0), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(norm.running_var, batches.var(2).mean(0), rtol=1e-4, atol=1e-4)
     assert norm.momentum == 0.1
+
+
+@pytest.mark.parametrize(("n", "n_counted"), [(501, 500), (1499, 1000), (1000, 1000), (7, 7)])
+def test_recalibration_leaves_out_what_fills_no_batch(n, n_counted):
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(2))
+    images = torch.randint(0, 256, (n, 1, 1, 2), dtype=torch.uint8)
+    images[n_counted:] = 255
+    recalibrate(network, images)
+    batches = images[:n_counted, 0, 0].double().unflatten(0, (-1, min(n, 500)))  # (k, batch, 2)
+    norm = network[1]
+    torch.testing.assert_close(
+        norm.running_mean.double(), batches.mean(1).mean(0), rtol=1e-5, atol=0
+    )
+    torch.testing.assert_close(norm.running_var.double(), batches.var(1).mean(0), rtol=1e-5, atol=0)
+
+
+def test_a_network_is_judged_in_eval_mode_and_keeps_its_statistics():
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3), nn.Dropout(1.0)).train()
+    images = torch.zeros(9, 1, 1, 3, dtype=torch.uint8)
+    images[..., 2] = 50
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert accuracy(network, images, torch.full((9,), 2)) == 1
+    assert not network.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_the_lowest_class_counts_on_a_tie():
