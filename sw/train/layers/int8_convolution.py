@@ -14,7 +14,7 @@ _PIXEL_RANGE = 256
 class Int8Conv2d(nn.Module):
     """Convolution with integer weights ``q = clamp(round(128 w), -128, 127)``: ``o = conv(x, q) / 32768``.
 
-    The input is integer pixels 0..255, so the sums are integers, exact in float32 (up to 513 taps). Gradients pass the rounding
+    The input is integer pixels 0..255, so the sums are integers, exact in float32 (up to 514 taps). Gradients pass the rounding
     unchanged and stop where the clamp holds. (batch, in, height, width) to (batch, out, height', width').
 
     Parameters
@@ -55,7 +55,7 @@ class Int8Conv2d(nn.Module):
             raise ValueError(f"Pad value must be a pixel, 0 to 255, not {pad_value!r}")
         n_taps = in_channels * kernel_size**2
         if n_taps * _WEIGHT_STEPS * (_PIXEL_RANGE - 1) >= 1 << 24:
-            raise ValueError(f"Taps must be at most 513 for exact sums, not {n_taps}")
+            raise ValueError(f"Taps must be at most 514 for exact sums, not {n_taps}")
         self.stride = stride
         self.padding = padding
         self.pad_value = pad_value

@@ -51,9 +51,19 @@ def test_its_gradient_passes_the_rounding_and_stops_where_the_clamp_holds():
         ((3, 4, 3, 0), "Stride must be at least 1, not 0"),
         ((3, 4, 3, 1, 3), "Padding must be 0 to kernel size - 1, not 3"),
         ((3, 4, 3, 1, 1, 256), "Pad value must be a pixel, 0 to 255, not 256"),
-        ((58, 4, 3), "Taps must be at most 513 for exact sums, not 522"),
+        ((58, 4, 3), "Taps must be at most 514 for exact sums, not 522"),
+        ((515, 4, 1), "Taps must be at most 514 for exact sums, not 515"),
     ],
 )
 def test_parameters_out_of_range_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         Int8Conv2d(*arguments)
+
+
+@pytest.mark.parametrize(("latent", "weight"), [(-1.0, -128), (1.0, 127)])
+def test_the_largest_sums_of_514_taps_are_exact(latent, weight):
+    layer = Int8Conv2d(514, 1, 1)
+    layer.weight.data.fill_(latent)
+    layer.weight.data[0, 0] = 1 / 128  # makes the sum odd: in float32 it needs all bits
+    sums = layer.sums(torch.full((1, 514, 1, 1), 255.0))
+    assert sums.item() == 255 * (1 + 513 * weight)
