@@ -1,5 +1,6 @@
 """Augmentation: a pure function of (seed, epoch, index), and the crops, flips and deformations it says."""
 
+import itertools
 import math
 
 import numpy as np
@@ -210,3 +211,52 @@ def test_the_elastic_distortion_is_bicubic_between_its_control_points(size):
     control = torch.rand(3, 2, 5, 5, generator=torch.Generator().manual_seed(1)) * 2 - 1
     expected = functional.interpolate(control, size=size, mode="bicubic", align_corners=True)
     assert torch.allclose(_elastic_field(control, *size), expected, rtol=0, atol=1e-6)
+
+
+def bilinear(image, row, column):
+    """The value between four pixels of an image (height, width), 0 outside."""
+    top, left = math.floor(row), math.floor(column)
+    value = 0.0
+    for r, c in itertools.product((top, top + 1), (left, left + 1)):
+        if 0 <= r < image.shape[0] and 0 <= c < image.shape[1]:
+            value += (1 - abs(row - r)) * (1 - abs(column - c)) * image[r, c]
+    return value
+
+
+def deformed(image, index, config, *, seed, epoch):
+    """One image (height, width) in float64, pixel by pixel and not rounded: where each output pixel comes from, and what is there."""
+    height, width = image.shape
+    draws = [drawn(seed, epoch, index, draw) / 2**23 - 1 for draw in range(55)]
+    angle = draws[2] * config.rotation_degrees * math.pi / 180
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    matrix = np.diag([1 + draw * config.scale for draw in draws[3:5]]) @ turn
+    shift = np.array(draws[:2]) * config.shift_pixels
+    control = torch.tensor(draws[5:], dtype=torch.float64).view(1, 2, 5, 5) * config.elastic_pixels
+    field = functional.interpolate(control, (height, width), mode="bicubic", align_corners=True)
+    centre = np.array([(height - 1) / 2, (width - 1) / 2])
+    result = np.empty_like(image)
+    for place in np.ndindex(height, width):
+        offset = shift + field[0, :, place[0], place[1]].numpy()
+        result[place] = bilinear(image, *(matrix @ (place - centre) + centre + offset))
+    return result
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shift_pixels": 3},
+        {"rotation_degrees": 30},
+        {"scale": 0.3},
+        {"elastic_pixels": 2},
+        {"shift_pixels": 2, "rotation_degrees": 9, "scale": 0.1, "elastic_pixels": 1},
+    ],
+    ids="-".join,
+)
+def test_a_deformed_pixel_is_what_lies_where_the_draws_say(changes):
+    config = AugmentationConfig(**changes)
+    images, indices = photographs(3, 14, 11)[:, :1].float(), torch.tensor([0, 7, 59_999])
+    found = augment(images, indices, config=config, seed=6, epoch=2)
+    for image, got, index in zip(images, found, indices.tolist(), strict=True):
+        expected = deformed(image[0].double().numpy(), index, config, seed=6, epoch=2)
+        assert np.abs(got[0].numpy() - expected).max() < 0.51  # rounded to integers
+        assert np.abs(image[0].numpy() - expected).max() > 10
