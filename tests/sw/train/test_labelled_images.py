@@ -53,3 +53,11 @@ def test_each_epoch_has_an_order_of_its_own():
     orders = {tuple(epoch_order(9, seed, epoch).tolist()) for seed in (1, 2) for epoch in range(3)}
     assert len(orders) == 6
     assert all(sorted(order) == list(range(9)) for order in orders)
+
+
+def test_no_epoch_has_the_order_in_which_the_images_were_shared_out():
+    images = numbered()
+    parts = share_out(images, CONFIG)
+    shared = torch.cat([p.labels for p in (parts.held_out, parts.selection, parts.training)])
+    for epoch in range(3):
+        assert not torch.equal(epoch_order(len(images), CONFIG.seed, epoch), shared)

@@ -58,6 +58,19 @@ def test_cnv_scales_with_its_width():
         Cnv(CnvConfig(width=2), ImageShape(28, 28, 1), 10)
 
 
+def test_each_convolution_of_a_cnn_is_as_its_configuration_says():
+    configs = (
+        ConvConfig(channels=3, kernel=3, padding=1, pad_value=1),
+        ConvConfig(channels=4, kernel=2, stride=2, padding=1, pad_value=0),
+        ConvConfig(channels=5, kernel=3, padding=2, pad_value=-1),
+    )
+    layers = Cnn(CnnConfig(convolutions=configs), SMALL, 4).layers
+    convolutions = [layer for layer in layers if isinstance(layer, RBOConv2d)]
+    assert [
+        (c.out_channels, c.kernel_size[0], c.stride, c.padding, c.pad_value) for c in convolutions
+    ] == [(3, 3, 1, 1, 1), (4, 2, 2, 1, 0), (5, 3, 1, 2, -1)]
+
+
 @pytest.mark.parametrize(
     "make",
     [

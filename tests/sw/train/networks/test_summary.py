@@ -99,6 +99,13 @@ def test_a_block_is_one_row_with_the_sums_of_its_layers():
     ]  # fmt: skip
 
 
+def test_more_than_ten_blocks_of_a_group_have_a_row_each():
+    image = ImageShape(8, 8, 3)
+    rows = summarised(ResNet20Config(width=1, blocks=11, input_levels=2), image).blocks()
+    blocks = [row.name for row in rows if row.kind == "Block"]
+    assert blocks == [f"layers.group{group}.{n}" for group in (1, 2, 3) for n in range(11)]
+
+
 def test_a_summary_leaves_the_network_and_the_random_state_alone():
     network = build_network(ResNet20Config(width=2, blocks=1), CIFAR, 10).train()
     network.layers.norm.eval()
