@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ..datasets import DATASET_CLASSES, DATASET_SHAPES
 from ..errors import ExperimentError, UnknownNameError
 from .augmentation import AugmentationConfig
 from .distillation import DistillationConfig
-from .networks import ImageShape, NetworkConfig, build_network
+from .experiment_problems import problem_of, reject_unknown_keys
+from .networks import CnnConfig, ImageShape, NetworkConfig, build_network
 
 _Rate = Annotated[float, Field(ge=0, lt=1)]
 IMAGE_SHAPES = {name: ImageShape(*shape) for name, shape in DATASET_SHAPES.items()}
@@ -124,10 +125,8 @@ class Experiment:
 
 
 _ADAPTER = TypeAdapter(Experiment)
-_KINDS = [
-    kind for config in get_args(NetworkConfig) for kind in get_args(get_type_hints(config)["kind"])
-]
-"""pydantic puts the kind of network that it tried into the path of a wrong key."""
+_MAX_PARAMETERS = 1 << 30
+"""4 GiB in float32, and training takes four times that; the largest of the published networks has 11 million."""
 
 
 def shipped_experiments() -> dict[str, Path]:
@@ -137,10 +136,15 @@ def shipped_experiments() -> dict[str, Path]:
 
 
 def find_experiment(name: str) -> Path:
-    """The path of the shipped experiment `name`, or `name` as a path where it is none. Raises UnknownNameError where neither exists."""
+    """The path of the shipped experiment `name`, or `name` as a path where it is none. Raises UnknownNameError where neither is a file."""
     shipped = shipped_experiments()
     if name in shipped:
         return shipped[name]
+    if Path(name).is_dir():
+        raise UnknownNameError(
+            f"{name}: is a folder, not an experiment",
+            f"Name a TOML file or one of {', '.join(shipped)}.",
+        )
     if name.endswith(".toml") or Path(name).is_file():
         return Path(name)
     raise UnknownNameError(
@@ -163,7 +167,7 @@ def load_experiment(path: Path) -> Experiment:
             f"{path}: cannot be read ({error.strerror})",
             f"Name a TOML file or one of {', '.join(shipped_experiments())}.",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of TOML, of UTF-8, or a number of thousands of digits
         raise ExperimentError(
             f"{path}: not TOML ({error})", "Correct the file at that place."
         ) from error
@@ -172,60 +176,43 @@ def load_experiment(path: Path) -> Experiment:
 
 def parse_experiment(values: dict[str, Any], source: str) -> Experiment:
     """An experiment from the values of its file; `source` names it in errors. Raises ExperimentError as `load_experiment` does."""
-    _reject_unknown_keys(values, Experiment, "", source)
+    reject_unknown_keys(values, Experiment, source)
     try:
-        experiment = _ADAPTER.validate_python(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in _KINDS)
+        # As JSON, since strict Python values would have to be tuples and dataclasses already. Strict: "16" is no number, true no 1.
+        experiment = _ADAPTER.validate_json(json.dumps(values), strict=True)
+    except TypeError as error:
         raise ExperimentError(
-            f"{source}: {key}: {first['msg']}",
-            "Correct that key; the shipped experiments show all.",
+            f"{source}: a value is a date or a time ({error})", "No key takes one: remove it."
         ) from error
+    except ValidationError as error:
+        raise problem_of(error, source) from error
     try:
-        build_network(
-            experiment.network, IMAGE_SHAPES[experiment.dataset], N_CLASSES[experiment.dataset]
-        )
-    except ValueError as error:
+        _check_network(experiment)
+    except (
+        ValueError,
+        RuntimeError,
+        TypeError,
+        MemoryError,
+    ) as error:  # PyTorch has many words for too large
+        reason = str(error).partition("\n")[0]
         raise ExperimentError(
-            f"{source}: network: {error}", "Change the network's shape."
+            f"{source}: network: {reason}", "Change the network's shape."
         ) from error
     return experiment
 
 
-def _reject_unknown_keys(values: Any, annotation: Any, place: str, source: str) -> None:
-    """Walks `values` along the dataclasses of `annotation`; raises ExperimentError at the first key that no field has."""
-    config = _dataclass_of(values, annotation)
-    if config is None:
-        return
-    if isinstance(values, list):
-        for i, value in enumerate(values):
-            _reject_unknown_keys(value, config, f"{place}[{i}]", source)
-        return
-    hints = get_type_hints(config)
-    for key, value in values.items():
-        name = f"{place}.{key}".lstrip(".")
-        if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1, cutoff=0.0)
-            raise ExperimentError(
-                f"{source}: unknown key {name!r}",
-                f"Did you mean {near[0]!r}? Known are {', '.join(sorted(hints))}.",
-            )
-        _reject_unknown_keys(value, hints[key], name, source)
-
-
-def _dataclass_of(values: Any, annotation: Any) -> type | None:
-    """The dataclass among the alternatives of `annotation` that the table (or list of tables) `values` is meant to be."""
-    found = [part for part in (annotation, *_parts(annotation)) if dataclasses.is_dataclass(part)]
-    if not isinstance(values, (dict, list)) or not found:
-        return None
-    for config in found:
-        kinds = get_args(get_type_hints(config).get("kind"))
-        if isinstance(values, dict) and kinds and values.get("kind") in kinds:
-            return config  # type: ignore[return-value]
-    return found[0] if len(found) == 1 else None  # type: ignore[return-value]
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """All types inside a union, a tuple or an Annotated, however deep."""
-    return [part for arg in get_args(annotation) for part in (arg, *_parts(arg))]
+def _check_network(experiment: Experiment) -> None:
+    """Builds the network without memory for its tensors. Raises ValueError, or what PyTorch has in mind, where that cannot be done."""
+    config = experiment.network
+    shape = (IMAGE_SHAPES[experiment.dataset], N_CLASSES[experiment.dataset])
+    plain = config
+    if isinstance(config, CnnConfig):
+        convolutions = (dataclasses.replace(c, codewords=None) for c in config.convolutions)
+        plain = dataclasses.replace(config, convolutions=tuple(convolutions))
+    with torch.device("meta"):
+        network = build_network(plain, *shape)
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    if n_parameters > _MAX_PARAMETERS:
+        raise ValueError(f"{n_parameters:,} parameters are more than {_MAX_PARAMETERS:,}")
+    if plain != config:  # a codebook is counted from weights, which must be there
+        build_network(config, *shape)
