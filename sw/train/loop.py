@@ -7,7 +7,7 @@ epoch: a training that was stopped, or killed, gives the same bits as one that w
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -27,13 +27,13 @@ from .checkpoint import (
 )
 from .distillation import Distillation
 from .distributed import Ranks
-from .evaluation import count_right, recalibrate, wilson_interval
+from .evaluation import count_right, recalibrate
 from .experiment import Experiment, StageConfig
 from .finiteness import NonFiniteError
 from .history import EpochRecord, History
 from .interruption import Interruption
 from .labelled_images import LabelledImages, share_out
-from .progress import TrainingProgress
+from .progress import TrainingProgress, say_stopped
 from .recurrent import RecurrentOptimisation
 from .stages import begin_stage, build_optimiser, learning_rate, set_learning_rate, stage_position
 from .step import TrainingStep
@@ -105,6 +105,7 @@ class Training:
         self._teacher = distillation.fingerprint if distillation else None
         self._step = TrainingStep(self.network, config, ranks, distillation)
         self.position = Position()
+        self._kept: Position | None = None  # that of the state on the disk
         self.history = History()
         self._stage_index = 0
         self._begin_stage(0)
@@ -132,9 +133,16 @@ class Training:
         KeyboardInterrupt, SystemExit - on Ctrl-C or SIGTERM, after the step that runs; the state is saved
         """
         last_epoch = self.config.epochs if last_epoch is None else last_epoch
+        try:
+            self._run(last_epoch, quiet=quiet or not self.ranks.is_main)
+        except (KeyboardInterrupt, SystemExit):
+            if self.ranks.is_main:
+                say_stopped(self._kept, self.last_path)
+            raise
+
+    def _run(self, last_epoch: int, *, quiet: bool) -> None:
         steps = self.batches.per_epoch
         done = self.position.epoch * steps + self.position.step
-        quiet = quiet or not self.ranks.is_main
         with (
             Interruption(patient=self.ranks.size > 1) as interruption,
             TrainingProgress(
@@ -223,6 +231,7 @@ class Training:
             remove_leftovers(self.last_path, self.best_path)
         try:
             self.position = Position.of(contents.results)
+            self._kept = replace(self.position)
             self.history = History.from_json(contents.results["history"])
             index = stage_position(self.config.stages, self.position.epoch).index
             if index:
@@ -245,17 +254,11 @@ class Training:
         begin_stage(self.network, self.config.stages, len(self.config.stages) - 1)
         load_network_tensors(self.network, contents.tensors, self.best_path)
         held_out, test = self.share_right(self.parts.held_out), self.share_right(test_set)
-        result = TrainingResult(
-            checkpoint=self.best_path,
-            best_epoch=self.position.best_epoch,
-            selection_accuracy=self.position.selection_accuracy,
-            held_out_accuracy=held_out,
-            held_out_images=len(self.parts.held_out),
-            held_out_interval=wilson_interval(held_out, len(self.parts.held_out)),
-            test_accuracy=test,
-            test_images=len(test_set),
-            test_interval=wilson_interval(test, len(test_set)),
-            seconds=self.position.seconds,
+        result = TrainingResult.of(
+            self.best_path,
+            self.position,
+            (held_out, len(self.parts.held_out)),
+            (test, len(test_set)),
         )
         if self.ranks.is_main:
             results = asdict(result) | {"epoch": result.best_epoch, "epochs": self.config.epochs}
@@ -285,7 +288,7 @@ class Training:
                 self.network, self.optimiser, self.recurrent, self.ranks.device
             )
             save_checkpoint(self.last_path, CheckpointFile(self.experiment, results, tensors))
-        self._saved = time.monotonic()
+        self._saved, self._kept = time.monotonic(), replace(self.position)
 
     def _tick(self) -> None:
         """Adds the time since the last call to the position's."""

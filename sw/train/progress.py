@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -89,6 +90,17 @@ class TrainingProgress:
             record.seconds,
             duration(left),
         )
+
+
+def say_stopped(kept: Position | None, last: Path) -> None:
+    """One line for who stopped a training: how far the state in the file `last` is (None: it was not written yet), and how to go on."""
+    if kept is None:
+        logger.warning("stopped before the first checkpoint was written; start again")
+        return
+    place = f"in step {kept.step} of epoch {kept.epoch + 1}"
+    if not kept.step:
+        place = f"after epoch {kept.epoch}"
+    logger.warning("stopped %s; the state is in %s; go on with --resume", place, last)
 
 
 def duration(seconds: float) -> str:

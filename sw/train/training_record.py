@@ -45,7 +45,7 @@ class TrainingRecord:
         if self._events is None:
             return
         self._events.close()
-        if not isinstance(error, Exception):  # after Ctrl-C, too
+        if len(self._history) and not isinstance(error, Exception):  # after Ctrl-C, too
             self._history.save(self._folder / HISTORY)
             self._plot()
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .evaluation import wilson_interval
+from .training_state import Position
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
@@ -31,3 +34,25 @@ class TrainingResult:
     test_images: int
     test_interval: tuple[float, float]
     seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Path,
+        position: Position,
+        held_out: tuple[float, int],
+        test: tuple[float, int],
+    ) -> TrainingResult:
+        """The result of a training at its end; `held_out` and `test` are shares and the numbers of images they were found on."""
+        return cls(
+            checkpoint=checkpoint,
+            best_epoch=position.best_epoch,
+            selection_accuracy=position.selection_accuracy,
+            held_out_accuracy=held_out[0],
+            held_out_images=held_out[1],
+            held_out_interval=wilson_interval(*held_out),
+            test_accuracy=test[0],
+            test_images=test[1],
+            test_interval=wilson_interval(*test),
+            seconds=position.seconds,
+        )

@@ -1,10 +1,11 @@
 """What a person who waits is told after each epoch."""
 
 import logging
+from pathlib import Path
 
 import pytest
 from rbonn.sw.train.history import EpochRecord
-from rbonn.sw.train.progress import TrainingProgress, duration
+from rbonn.sw.train.progress import TrainingProgress, duration, say_stopped
 from rbonn.sw.train.training_state import Position
 
 RECORD = EpochRecord(
@@ -45,3 +46,23 @@ def test_an_epochs_line_tells_what_it_gave_and_how_long_the_rest_will_take(caplo
 )
 def test_durations_are_short(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        (
+            Position(epoch=1, step=7),
+            "stopped in step 7 of epoch 2; the state is in out/last; go on with --resume",
+        ),
+        (
+            Position(epoch=3),
+            "stopped after epoch 3; the state is in out/last; go on with --resume",
+        ),
+        (None, "stopped before the first checkpoint was written; start again"),
+    ],
+)
+def test_who_stops_a_training_is_told_where_it_goes_on(caplog, kept, text):
+    say_stopped(kept, Path("out/last"))
+    assert caplog.messages == [text]
+    assert caplog.records[0].levelno == logging.WARNING  # which is shown without any set-up

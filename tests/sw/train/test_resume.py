@@ -103,7 +103,7 @@ def test_after_sigkill_at_a_random_step_a_resumed_training_has_the_same_bits(
     ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
 def test_a_signal_is_obeyed_at_the_end_of_the_step_and_loses_nothing(
-    tmp_path, whole, clock, number, error
+    tmp_path, whole, clock, number, error, caplog
 ):
     handler = signal.getsignal(number)
     step = STEPS_PER_EPOCH + 2
@@ -114,12 +114,16 @@ def test_a_signal_is_obeyed_at_the_end_of_the_step_and_loses_nothing(
         assert caught.value.code == 143
     assert signal.getsignal(number) == handler
     assert position(tmp_path) == step
+    last = tmp_path / "last.safetensors"
+    assert caplog.messages == [
+        f"stopped in step 2 of epoch 2; the state is in {last}; go on with --resume"
+    ]
     assert (tmp_path / "history.svg").exists()
     start(tmp_path, clock).run(quiet=True)
     assert_same_end(whole, tmp_path)
 
 
-def test_a_second_ctrl_c_does_not_wait(tmp_path, clock):
+def test_a_second_ctrl_c_does_not_wait(tmp_path, clock, caplog):
     def twice(n):
         if n == 5:
             os.kill(os.getpid(), signal.SIGINT)
@@ -129,6 +133,14 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path, clock):
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path, clock, twice).run(quiet=True)
     assert position(tmp_path) == 3
+    assert "stopped in step 3 of epoch 1;" in caplog.text  # where it goes on
+
+
+def test_a_training_stopped_in_its_first_epoch_has_no_history_yet(tmp_path, clock):
+    training = start(tmp_path, clock, lambda n: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        training.run(quiet=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events", "last.safetensors"]
 
 
 def test_a_full_disk_leaves_the_previous_checkpoint_and_a_line_that_says_so(tmp_path, whole, clock):
