@@ -34,14 +34,14 @@ class StageConfig:
     epochs : int - passes over the training images, at least 1
     weights : str - ``binary``, or ``real``: binary activations with the real latent weights, the usual first of two stages
     learning_rate : float - of Adam at the stage's start
-    decay : str - how it falls to 0 over the stage: ``cosine`` or ``linear``
+    decay : str - how it falls to 0 over the stage: ``linear``, as published, or ``cosine``
     weight_decay : float - L2 penalty on tensors with two axes or more: weights, but no scale factors, shifts or batch norms
     """
 
     epochs: Annotated[int, Field(ge=1)]
     weights: Literal["real", "binary"] = "binary"
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-3
-    decay: Literal["cosine", "linear"] = "cosine"
+    decay: Literal["linear", "cosine"] = "linear"
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 

@@ -43,7 +43,7 @@ def test_a_file_becomes_frozen_dataclasses_with_defaults(tmp_path):
     assert experiment.network == CnnConfig(convolutions=(ConvConfig(channels=4, pool=2),))
     assert experiment.training.epochs == 3
     assert experiment.training.stages == (StageConfig(epochs=3),)
-    assert experiment.training.stages[0].decay == "cosine"
+    assert experiment.training.stages[0].decay == "linear"  # as published
     assert not experiment.augmentation.active
     with pytest.raises(dataclasses.FrozenInstanceError):
         experiment.name = "other"
@@ -60,6 +60,12 @@ def test_every_shipped_experiment_can_be_read_and_has_the_name_of_its_file():
     for name, path in shipped.items():
         assert load_experiment(path).name == name
         assert find_experiment(name) == path
+
+
+def test_every_shipped_experiment_states_how_its_learning_rates_fall():
+    for name, path in shipped_experiments().items():
+        stages = tomllib.loads(path.read_text(encoding="utf-8"))["training"]["stages"]
+        assert [stage["decay"] for stage in stages] == ["cosine"] * len(stages), name
 
 
 def test_the_shipped_mlp_is_an_mlp():
