@@ -61,6 +61,13 @@ class Ranks:
         """Whether `flag` holds in any process: all of them learn it at the same place."""
         return self.sums([flag])[0] > 0
 
+    def first(self, finding: str | None) -> str | None:
+        """What the first process found that found anything; None where none did. All processes learn it at the same place."""
+        findings: list[str | None] = [finding] * self.size
+        if self.size > 1:
+            distributed.all_gather_object(findings, finding)
+        return next((found for found in findings if found is not None), None)
+
     def wrap(self, network: nn.Module, *, some_unused: bool) -> nn.Module:
         """A module that computes as `network` and averages the gradients over all processes; `network` itself in a single process.
 

@@ -90,15 +90,15 @@ class TrainingStep:
         return loss, (scores.detach().argmax(1) == labels).sum()
 
     def _no_loss(self, loss: float, images: Tensor) -> NonFiniteError:
-        """The error for a loss that is no number: which layer's weights, or else whose output, is the cause."""
+        """The error for a loss that is no number, in all processes the same: which layer's weights, or else whose output, is the cause."""
         what = f"the loss is {loss}"
         if nonfinite_layers(self._network):
             return NonFiniteError(what, _layers(self._network))
         with mixed_precision(self._config, self._ranks.device):
             layer = first_nonfinite_output(self._network, images)
-        if layer is None:
-            return NonFiniteError(what, "with finite weights and scores")
-        return NonFiniteError(what, f"first in the output of layer {layer!r}, with finite weights")
+        found = f"first in the output of layer {layer!r}, with finite weights" if layer else None
+        # Each process looks at its own images: it may be those of another one.
+        return NonFiniteError(what, self._ranks.first(found) or "with finite weights and scores")
 
 
 def _layers(network: nn.Module) -> str:

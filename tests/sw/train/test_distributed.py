@@ -96,6 +96,12 @@ def test_all_processes_stop_at_the_same_step_where_one_is_told_to(two):
     assert (results["epoch"], results["step"]) == (0, 5)
 
 
+def test_all_processes_are_told_the_cause_that_one_of_them_found(two):
+    told = [(two / "overflow" / f"told{rank}").read_text() for rank in (0, 1)]
+    place = "in step 1 of epoch 1, first in the output of layer '3', with finite weights"
+    assert told == [f"two: the loss is nan {place}"] * 2
+
+
 def test_a_slice_of_a_batch_belongs_to_each_process():
     values = torch.arange(12)
     slices = [Ranks(rank, 3).slice(values) for rank in range(3)]

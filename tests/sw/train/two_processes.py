@@ -89,6 +89,18 @@ def interrupt_one(folder, ranks):
         (folder / f"stopped{ranks.rank}").touch()
 
 
+def overflow_in_one(folder, ranks):
+    """Trains until the second process alone has images that overflow; a file keeps what this process was told."""
+    loop.new_network = lambda _experiment: network_without_batch_norm("off")
+    training = loop.Training(EXPERIMENT, folder, images(), ranks=ranks)
+    if ranks.rank == 1:
+        training.network[3].register_forward_hook(lambda _m, _i, output: output * torch.nan)
+    try:
+        training.run(quiet=True)
+    except loop.TrainingError as error:
+        (folder / f"told{ranks.rank}").write_text(error.message)
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     warnings.simplefilter("error")
@@ -98,3 +110,4 @@ if __name__ == "__main__":
             training = trained(mode, folder / mode, ranks, accumulation=accumulation)
             safetensors.torch.save_file(state(training), folder / f"{mode}{ranks.rank}.safetensors")
         interrupt_one(folder / "signal", ranks)
+        overflow_in_one(folder / "overflow", ranks)
