@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class NonFiniteError(Exception):
-    """The loss or a weight is NaN or infinite.
+    """The loss, a gradient or a weight is NaN or infinite.
 
     Parameters
     ----------
@@ -25,21 +25,28 @@ class NonFiniteError(Exception):
         self.where = where
 
 
+def norm_sum(tensors: Sequence[Tensor]) -> Tensor:
+    """A number in float64, finite only where every number in every tensor is, and not always then: a sum of squares may be too large for its type."""
+    if not tensors:
+        return torch.zeros((), dtype=torch.float64)
+    norms = torch._foreach_norm(list(tensors))  # pyright: ignore[reportPrivateImportUsage]
+    return torch.stack(norms).sum(dtype=torch.float64)
+
+
 def all_finite(parameters: Sequence[Tensor]) -> bool:
     """Whether every number in every tensor is finite; one pass, one synchronisation with the device."""
-    norms = torch._foreach_norm(list(parameters))  # pyright: ignore[reportPrivateImportUsage]
-    if torch.isfinite(torch.stack(norms)).all():
+    if torch.isfinite(norm_sum(parameters)):
         return True
-    # A sum of squares may have been too large for its type.
     return all(bool(torch.isfinite(parameter).all()) for parameter in parameters)
 
 
-def nonfinite_layers(network: nn.Module) -> list[str]:
-    """Names of the modules that own a parameter with NaN or infinity, in the network's order."""
+def nonfinite_layers(network: nn.Module, *, gradients: bool = False) -> list[str]:
+    """Names of the modules that own a parameter, or one whose gradient is, with NaN or infinity, in the network's order."""
     names = []
     for name, parameter in network.named_parameters():
         layer = name.rpartition(".")[0]
-        if layer not in names and not torch.isfinite(parameter).all():
+        values = parameter.grad if gradients else parameter
+        if layer not in names and values is not None and not torch.isfinite(values).all():
             names.append(layer)
     return names
 

@@ -13,7 +13,13 @@ from .compilation import compiled, mixed_precision
 from .distillation import Distillation
 from .distributed import Ranks, unsynchronised
 from .experiment import TrainingConfig
-from .finiteness import NonFiniteError, all_finite, first_nonfinite_output, nonfinite_layers
+from .finiteness import (
+    NonFiniteError,
+    all_finite,
+    first_nonfinite_output,
+    nonfinite_layers,
+    norm_sum,
+)
 
 
 class TrainingStep:
@@ -55,7 +61,7 @@ class TrainingStep:
 
         Raises
         ------
-        NonFiniteError - the loss (then the weights are those from before the step) or, after the step, a weight is not finite
+        NonFiniteError - the loss or a gradient (then the weights are those from before the step) or, after the step, a weight is not finite
         """
         images, labels = batch
         optimiser.zero_grad(set_to_none=True)
@@ -68,12 +74,20 @@ class TrainingStep:
                 loss, n_right = self._forward(part_batch)
                 (loss / n_parts).backward()
             sums += torch.stack([loss.detach().double() / n_parts, n_right.double()])
-        loss_sum, n_right_sum = self._ranks.sums(sums.tolist())
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        # With the sums, so that the device is waited for once.
+        sums = torch.cat([sums, norm_sum(gradients).to(sums.device)[None]])
+        loss_sum, n_right_sum, norm = self._ranks.sums(sums.tolist())
         if not math.isfinite(loss_sum):
             raise self._no_loss(loss_sum, images)
+        if not math.isfinite(norm) and (layers := nonfinite_layers(self._network, gradients=True)):
+            raise NonFiniteError("gradients are not finite", _first(layers, "gradient"))
         optimiser.step()
         if not all_finite(self._parameters):
-            raise NonFiniteError("weights are not finite", _layers(self._network))
+            names = ", ".join(map(repr, nonfinite_layers(self._network)))
+            raise NonFiniteError(
+                "weights are not finite", f"in the optimiser's step: layers {names}"
+            )
         return loss_sum / self._ranks.size, int(n_right_sum)
 
     def _forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -92,8 +106,8 @@ class TrainingStep:
     def _no_loss(self, loss: float, images: Tensor) -> NonFiniteError:
         """The error for a loss that is no number, in all processes the same: which layer's weights, or else whose output, is the cause."""
         what = f"the loss is {loss}"
-        if nonfinite_layers(self._network):
-            return NonFiniteError(what, _layers(self._network))
+        if layers := nonfinite_layers(self._network):
+            return NonFiniteError(what, _first(layers, "weights"))
         with mixed_precision(self._config, self._ranks.device):
             layer = first_nonfinite_output(self._network, images)
         found = f"first in the output of layer {layer!r}, with finite weights" if layer else None
@@ -101,8 +115,7 @@ class TrainingStep:
         return NonFiniteError(what, self._ranks.first(found) or "with finite weights and scores")
 
 
-def _layers(network: nn.Module) -> str:
-    """The layer whose weights were hit first: the backward pass goes through the network from its end."""
-    layers = nonfinite_layers(network)
+def _first(layers: list[str], values: str) -> str:
+    """The layer whose values were hit first: the backward pass goes through the network from its end."""
     others = f" (and {len(layers) - 1} before it)" if len(layers) > 1 else ""
-    return f"first in the weights of layer {layers[-1]!r}{others}"
+    return f"first in the {values} of layer {layers[-1]!r}{others}"

@@ -264,21 +264,26 @@ def test_a_gradient_that_is_no_number_stops_the_training_and_names_the_layer(tmp
     experiment = changed(with_mode(mode), checkpoint_minutes=0)
     training = Training(experiment, tmp_path, labelled(120))
     weight = training.network.layers[5].weight
+    before = {}
     calls = 0
 
     def plant(gradient):
         nonlocal calls
         calls += 1
         planted = gradient.clone()
-        planted[0, 0, 0, 0] = math.nan if calls == 9 else planted[0, 0, 0, 0]
+        if calls == 9:
+            planted[0, 0, 0, 0] = math.nan
+            before.update({n: p.detach().clone() for n, p in training.network.named_parameters()})
         return planted
 
     weight.register_hook(plant)
     with pytest.raises(
         TrainingError,
-        match=r"weights are not finite in step 3 of epoch 2, first in the weights of layer 'layers.5'",
+        match=r"gradients are not finite in step 3 of epoch 2, first in the gradient of layer 'layers.5'$",
     ) as caught:
         training.run(quiet=True)
+    for name, parameter in training.network.named_parameters():
+        assert torch.equal(parameter, before[name]), name
     assert "learning_rate" in caught.value.hint
     assert caught.value.hint.endswith("last.safetensors is from before.")
     assert "\n" not in caught.value.message + caught.value.hint
@@ -286,6 +291,36 @@ def test_a_gradient_that_is_no_number_stops_the_training_and_names_the_layer(tmp
     assert (last.results["epoch"], last.results["step"]) == (1, 2)
     for name, tensor in last.tensors.items():
         assert torch.isfinite(tensor).all(), name
+
+
+def test_a_gradient_that_overflows_on_its_way_is_named_where_it_began(tmp_path):
+    training = Training(EXPERIMENT, tmp_path, labelled(120))
+    training.network.layers[5].register_full_backward_hook(
+        lambda _module, inputs, _outputs: (inputs[0] * math.inf,)
+    )
+    # What layer 5 hands on is not finite: the layers before it are hit, it is not.
+    with pytest.raises(TrainingError, match=r"first in the gradient of layer '(.*)'") as caught:
+        training.run(quiet=True)
+    hit = caught.value.message.split("'")[1]
+    owners = [name for name, _ in training.network.named_parameters()]
+    order = list(dict.fromkeys(name.rpartition(".")[0] for name in owners))
+    assert order.index(hit) == order.index("layers.5") - 1
+
+
+def test_weights_that_the_optimisers_step_makes_no_numbers_are_named(tmp_path):
+    training = Training(EXPERIMENT, tmp_path, labelled(120))
+    layers = training.network.layers
+
+    def overflow(*_):
+        for index in (5, 12):
+            next(layers[index].parameters()).data.fill_(math.inf)
+
+    training.optimiser.register_step_post_hook(overflow)
+    with pytest.raises(
+        TrainingError,
+        match=r"weights are not finite in step 1 of epoch 1, in the optimiser's step: layers 'layers.5', 'layers.12'$",
+    ):
+        training.run(quiet=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_writes_no_checkpoint(tmp_path):
