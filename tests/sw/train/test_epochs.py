@@ -26,7 +26,7 @@ EXPERIMENT = Experiment(
     dataset="mnist",
     network=MlpConfig(hidden=(8,)),
     training=TrainingConfig(
-        stages=(StageConfig(epochs=EPOCHS, learning_rate=RATE),),
+        stages=(StageConfig(epochs=EPOCHS, learning_rate=RATE, decay="cosine"),),
         batch=16,
         held_out=10,
         selection=10,
