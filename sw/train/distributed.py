@@ -8,6 +8,7 @@ The first process alone writes files and shows progress; the folder of a resumed
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +17,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
+
+from ..errors import RbonnError
 
 _LOCAL_BUFFERS: dict[str, Any] = (
     {"forward_sync_buffers": False}
@@ -24,6 +29,11 @@ _LOCAL_BUFFERS: dict[str, Any] = (
     else {"broadcast_buffers": False}  # its name before PyTorch 2.13
 )
 """Statistics of batch norms are found again before each use, and the layers' own buffers agree by themselves."""
+
+
+_ERROR = "rbonn.error"
+_PATIENCE_SECONDS = 5.0
+"""Processes come to the same error at about the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,10 @@ def joined() -> Iterator[Ranks]:
     """Joins the processes that torchrun started (gloo on CPUs, NCCL on CUDA), and leaves them when the block ends.
 
     Without torchrun this is one process, on the first CUDA device where there is one.
+
+    Raises
+    ------
+    RbonnError - of the block; SystemExit(1) instead where the first process raises the same one, so that one of them prints it
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     device = torch.device("cpu")
@@ -109,8 +123,40 @@ def joined() -> Iterator[Ranks]:
     if size == 1:
         yield Ranks(device=device)
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    store, rank, size = next(iter(rendezvous("env://")))
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
-        yield Ranks(distributed.get_rank(), size, device)
+        with _said_once(store, rank):
+            yield Ranks(rank, size, device)
     finally:
         distributed.destroy_process_group()
+
+
+@contextmanager
+def _said_once(store: Store, rank: int) -> Iterator[None]:
+    """An error that the first process raises, too, ends the others with the same exit status, but without its line.
+
+    Through the store, not a collective operation: the others may be in one, where one process alone fails.
+    """
+    try:
+        yield
+    except RbonnError as error:
+        if rank == 0:
+            store.set(_ERROR, error.message)
+        elif _raised_by_first(store) == error.message:
+            raise SystemExit(1) from error
+        raise
+
+
+def _raised_by_first(store: Store) -> str | None:
+    """The message of the first process's error; None where it does not fail soon."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    try:
+        while not store.check([_ERROR]):  # waiting for it would print a warning
+            if time.monotonic() >= end:
+                return None
+            time.sleep(0.05)
+        return store.get(_ERROR).decode()
+    except distributed.DistError:  # the store went with the first process
+        return None

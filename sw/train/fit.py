@@ -11,7 +11,7 @@ import torch
 from ..datasets import load_dataset
 from ..errors import CheckpointError
 from ..files import check_writable
-from .checkpoint import LAST
+from .checkpoint import CHECKPOINT, LAST
 from .distillation import load_distillation
 from .distributed import joined
 from .experiment import TrainingConfig, load_experiment
@@ -52,16 +52,12 @@ def train(
     TrainingError - the loss or a weight is not a number any more
     KeyboardInterrupt - on Ctrl-C; the state is saved
     """
-    config = load_experiment(experiment)
-    last = output / LAST
-    if last.exists() and not resume:
-        raise CheckpointError(
-            f"{last}: a training lies here already",
-            "Go on with it with --resume, or name another output folder.",
-        )
-    check_writable(output)
-    _configure(config.training)
     with joined() as ranks:
+        config = load_experiment(experiment)
+        _check_output(output, resume=resume)
+        if ranks.is_main:  # several processes would take away each other's trial files
+            check_writable(output)
+        _configure(config.training)
         if ranks.is_main and not quiet:
             logging.getLogger(__package__).setLevel(logging.INFO)
         dataset = load_dataset(config.dataset, data)
@@ -77,6 +73,23 @@ def train(
             training.resume()
         training.run(quiet=quiet)
         return training.finish(LabelledImages.of(dataset.test))
+
+
+def _check_output(output: Path, *, resume: bool) -> None:
+    """Raises CheckpointError where a new training would overwrite an earlier one."""
+    last, best = output / LAST, output / CHECKPOINT
+    if resume:
+        return
+    if last.exists():
+        raise CheckpointError(
+            f"{last}: a training lies here already",
+            "Go on with it with --resume, or name another output folder.",
+        )
+    if best.exists():
+        raise CheckpointError(
+            f"{best}: a trained network lies here already, without the state of its training",
+            "Name another output folder, or move the file away.",
+        )
 
 
 def _configure(config: TrainingConfig) -> None:

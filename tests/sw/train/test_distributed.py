@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from rbonn.sw.errors import ExperimentError
-from rbonn.sw.train import loop
+from rbonn.sw.errors import ExperimentError, RbonnError
+from rbonn.sw.train import distributed, loop
 from rbonn.sw.train.checkpoint import read_checkpoint
 from rbonn.sw.train.distributed import Ranks, is_main_process
 
@@ -113,6 +113,44 @@ def test_a_batch_that_does_not_split_over_the_processes_is_refused(tmp_path):
     with pytest.raises(ExperimentError, match="16 images do not split over 3 processes") as caught:
         loop.Training(two_processes.EXPERIMENT, tmp_path, two_processes.images(), ranks=Ranks(0, 3))
     assert "multiple" in caught.value.hint
+
+
+@pytest.fixture
+def store(monkeypatch):
+    monkeypatch.setattr(distributed, "_PATIENCE_SECONDS", 0.1)
+    return torch.distributed.HashStore()
+
+
+def fails(store, rank, error):
+    """What leaves the block in that process."""
+    with pytest.raises((RbonnError, SystemExit)) as caught, distributed._said_once(store, rank):
+        raise error
+    return caught.value
+
+
+def test_an_error_of_all_processes_is_left_to_the_first(store):
+    assert fails(store, 0, RbonnError("no room", "")).message == "no room"
+    end = fails(store, 1, RbonnError("no room", ""))
+    assert isinstance(end, SystemExit)
+    assert end.code == 1
+
+
+def test_an_error_of_one_process_is_not_lost(store):
+    assert fails(store, 1, RbonnError("no room", "")).message == "no room"
+    fails(store, 0, RbonnError("another", ""))
+    assert fails(store, 1, RbonnError("no room", "")).message == "no room"
+
+
+def test_what_the_user_reads_is_said_once(tmp_path):
+    (tmp_path / "last.safetensors").touch()
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "rbonn.sw", "train", "mnist_mlp_1w1a", "--output", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1, done.stderr
+    assert done.stderr.count("a training lies here already") == 1
 
 
 def test_the_first_process_is_the_main_one(monkeypatch):

@@ -96,6 +96,17 @@ def test_a_finished_training_is_not_lost_by_starting_again_but_may_be_resumed(tm
     assert fit.train(path, output, resume=True, quiet=True) == first
 
 
+def test_a_trained_network_without_the_state_of_its_training_is_not_lost(tmp_path):
+    path, output = write(tmp_path), tmp_path / "out"
+    fit.train(path, output, quiet=True)
+    (output / "last.safetensors").unlink()
+    before = (output / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match="a trained network lies here already") as caught:
+        fit.train(path, output, quiet=True)
+    assert "another output folder" in caught.value.hint
+    assert (output / "checkpoint.safetensors").read_bytes() == before
+
+
 def test_nothing_to_resume_is_said(tmp_path):
     with pytest.raises(CheckpointError, match="nothing to resume"):
         fit.train(write(tmp_path), tmp_path / "out", resume=True, quiet=True)
