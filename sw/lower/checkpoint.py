@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, UnknownNameError, UnsupportedLayerError
 from ..network import EdgeType, Network, UInt
-from ..train.checkpoint import FORMAT, load_checkpoint, load_network_tensors
+from ..train.checkpoint import FORMAT, load_checkpoint, load_network_tensors, refuse_state
 from ..train.experiment import IMAGE_SHAPES
 from .lowering import lower
 
@@ -74,7 +74,7 @@ def read_trained(
 
     Raises
     ------
-    CheckpointError - the file is missing, damaged, or belongs to another network
+    CheckpointError - the file is missing, damaged, the state of a training, or belongs to another network
     UnknownNameError - `module` does not name a class
     UnsupportedLayerError - it does not give a torch module, or the image shape is not known
     """
@@ -158,7 +158,7 @@ def _execute(path: Path) -> Any:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    """The network's tensors in a safetensors file, as ``network.*``."""
+    """The network's tensors in a safetensors file, as ``network.*``. Raises CheckpointError where it cannot be read or is a training's state."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint", "Name a safetensors file.")
     try:
@@ -170,6 +170,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             f"{path}: not a readable safetensors file ({error})",
             "Save the module's state with safetensors.torch.save_file.",
         ) from error
+    if ours:
+        refuse_state(tensors, path)
     if ours or all(name.startswith("network.") for name in tensors):
         return tensors
     return {f"network.{name}": tensor for name, tensor in tensors.items()}

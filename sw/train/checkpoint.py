@@ -7,6 +7,7 @@ Two files lie in a training's folder: ``checkpoint.safetensors`` is the network 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,12 +124,23 @@ def load_checkpoint(path: Path) -> tuple[Network, Experiment]:
 
     Raises
     ------
-    CheckpointError - the file is missing, truncated, of another format or schema, or its tensors belong to another network
+    CheckpointError - the file is missing, truncated, of another format or schema, the state of a training, or its tensors belong to another
+        network
     """
     contents = read_checkpoint(path)
+    refuse_state(contents.tensors, path)
     network = new_network(contents.experiment)
     load_network_tensors(network, contents.tensors, path)
     return network.eval(), contents.experiment
+
+
+def refuse_state(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises CheckpointError where a checkpoint's tensors are not those of a network alone: a training's state is no result of it."""
+    if not all(name.startswith(_NETWORK) for name in tensors):
+        raise CheckpointError(
+            f"{path}: the state of a training, from which it resumes, not its result",
+            f"Name {CHECKPOINT} in the same folder, the network of the best epoch.",
+        )
 
 
 def new_network(experiment: Experiment) -> Network:

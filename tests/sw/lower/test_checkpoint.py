@@ -72,6 +72,19 @@ def mine(tmp_path, monkeypatch):
     sys.modules.pop("mine_network", None)
 
 
+@pytest.mark.parametrize("module", [None, "mine_network:Mine"])
+def test_the_state_of_a_training_is_refused_with_the_name_of_its_result(
+    experiment, mine, tmp_path, module
+):
+    path = tmp_path / "last.safetensors"
+    network = new_network(experiment) if module is None else mine
+    tensors = network_tensors(network) | {"random_state": torch.zeros(1)}
+    save_checkpoint(path, CheckpointFile(experiment, {}, tensors))
+    with pytest.raises(CheckpointError, match="the state of a training") as caught:
+        read_trained(path, module=module)
+    assert "Name checkpoint.safetensors" in caught.value.hint
+
+
 def test_a_checkpoint_of_a_training_becomes_its_network(checkpoint):
     network = lower_checkpoint(checkpoint)
     assert network.name == "tiny_mlp_1w1a"

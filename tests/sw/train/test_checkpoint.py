@@ -92,6 +92,16 @@ def test_a_file_without_one_of_the_tensors_is_refused(path):
         load_checkpoint(path)
 
 
+def test_the_state_of_a_training_is_not_taken_for_its_result(tmp_path):
+    tensors = network_tensors(new_network(experiment(5, 4)))
+    path = tmp_path / "last.safetensors"
+    contents = CheckpointFile(experiment(5, 4), {}, tensors | {"random_state": torch.zeros(1)})
+    save_checkpoint(path, contents)
+    with pytest.raises(CheckpointError, match="the state of a training") as caught:
+        load_checkpoint(path)
+    assert "Name checkpoint.safetensors" in caught.value.hint
+
+
 def test_the_metadata_is_json(path):
     with safetensors.safe_open(str(path), framework="pt") as file:
         metadata = file.metadata()
