@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import CheckpointError, ExperimentError, InputFileError
+from ..errors import ExperimentError
 from .batches import Batches
 from .checkpoint import (
     CHECKPOINT,
@@ -41,7 +41,14 @@ from .surroundings import Surroundings
 from .training_error import TrainingError, training_error
 from .training_record import TrainingRecord
 from .training_result import TrainingResult
-from .training_state import Position, load_state_tensors, read_state, state_tensors
+from .training_state import (
+    Position,
+    damage_named,
+    load_best,
+    load_state_tensors,
+    read_state,
+    state_tensors,
+)
 
 __all__ = ["Training", "TrainingError"]
 
@@ -225,28 +232,23 @@ class Training:
         return self.ranks.sums([n_right])[0] / len(images)
 
     def resume(self) -> None:
-        """Takes up the state in `last_path`. Raises CheckpointError where it is missing, damaged or of another experiment."""
+        """Takes up the state in `last_path`. Raises CheckpointError as `read_state` does, and where the best epoch's network is lost."""
         contents = read_state(self.last_path, self.experiment, self._teacher, self.ranks)
         if self.ranks.is_main:
             remove_leftovers(self.last_path, self.best_path)
-        try:
+        with damage_named(self.last_path):
             self.position = Position.of(contents.results)
             self._kept = replace(self.position)
             self.history = History.from_json(contents.results["history"])
             index = stage_position(self.config.stages, self.position.epoch).index
             if index:
                 self._begin_stage(index)
+            if self.position.best_epoch:  # found out now, not when the last epoch is done
+                load_best(self.network, self.best_path, self.experiment)
             load_network_tensors(self.network, contents.tensors, self.last_path)
             load_state_tensors(
                 contents.tensors, self.network, self.optimiser, self.recurrent, self.ranks.device
             )
-        except CheckpointError:
-            raise
-        except (InputFileError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"{self.last_path}: not the state of a training ({error})",
-                "Train again in another output folder.",
-            ) from error
 
     def finish(self, test_set: LabelledImages) -> TrainingResult:
         """Measures the best epoch's network on the held-out images and on the test set, and notes the result in its checkpoint."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
-from .checkpoint import CheckpointFile, read_checkpoint
+from ..errors import CheckpointError, InputFileError
+from .checkpoint import CheckpointFile, load_network_tensors, read_checkpoint
 from .distributed import Ranks
 from .experiment import Experiment
+from .networks import Network
 from .recurrent import RecurrentOptimisation
 from .surroundings import Surroundings
 
@@ -76,12 +78,7 @@ def read_state(
             "Start the training without --resume.",
         )
     contents = read_checkpoint(path)
-    if contents.experiment != experiment:
-        difference = next(differences(contents.experiment, experiment))
-        raise CheckpointError(
-            f"{path}: made by an experiment with another {difference}",
-            "Resume with the experiment file that started the training, or name another output folder.",
-        )
+    _check_experiment(contents, experiment, path)
     if contents.results.get("teacher") != teacher:
         raise CheckpointError(
             f"{path}: the teacher was another network when this training started",
@@ -89,6 +86,45 @@ def read_state(
         )
     Surroundings.of(ranks).check(contents.results, path, warns=ranks.is_main)
     return contents
+
+
+def load_best(network: Network, path: Path, experiment: Experiment) -> None:
+    """Takes up the network of the best epoch so far, which a resumed training needs at its end.
+
+    Raises CheckpointError where it is missing, damaged, or of another experiment or network.
+    """
+    try:
+        contents = read_checkpoint(path)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error.message}; the resumed training needs it, it is the best epoch's network",
+            "Put the file back, or train again in another output folder.",
+        ) from error
+    _check_experiment(contents, experiment, path)
+    load_network_tensors(network, contents.tensors, path)
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turns what the block raises where values of the state at `path` are missing or wrong into a CheckpointError; others pass."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (InputFileError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: not the state of a training ({error})",
+            "Train again in another output folder.",
+        ) from error
+
+
+def _check_experiment(contents: CheckpointFile, experiment: Experiment, path: Path) -> None:
+    if contents.experiment != experiment:
+        difference = next(differences(contents.experiment, experiment))
+        raise CheckpointError(
+            f"{path}: made by an experiment with another {difference}",
+            "Resume with the experiment file that started the training, or name another output folder.",
+        )
 
 
 def state_tensors(

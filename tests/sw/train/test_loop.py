@@ -379,6 +379,31 @@ def test_resuming_from_a_file_without_the_optimiser_is_refused(tmp_path):
         Training(EXPERIMENT, tmp_path, labelled(100)).resume()
 
 
+@pytest.mark.parametrize(
+    "damage", ["missing", "truncated", "another experiment", "another network"]
+)
+def test_the_best_epochs_network_is_looked_at_when_a_training_is_resumed(tmp_path, damage):
+    training = Training(EXPERIMENT, tmp_path, labelled(100))
+    training.run(1, quiet=True)
+    best = training.best_path
+    contents = read_checkpoint(best)
+    if damage == "missing":
+        best.unlink()
+    elif damage == "truncated":
+        best.write_bytes(best.read_bytes()[:-1])
+    elif damage == "another experiment":
+        save_checkpoint(best, dataclasses.replace(contents, experiment=changed(EXPERIMENT, seed=9)))
+    else:
+        del contents.tensors["network.layers.5.weight"]
+        save_checkpoint(best, contents)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors: ") as caught:
+        Training(EXPERIMENT, tmp_path, labelled(100)).resume()
+    assert "\n" not in caught.value.message + caught.value.hint
+    if damage in ("missing", "truncated"):
+        assert "best epoch's network" in caught.value.message
+        assert "Put the file back" in caught.value.hint
+
+
 def test_a_training_leaves_checkpoints_records_and_a_plot(tmp_path):
     Training(EXPERIMENT, tmp_path, labelled(100)).run(1, quiet=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
