@@ -28,6 +28,9 @@ _FIRST_CROP_DRAW = _DEFORMATION_DRAWS + _CONTROL_DRAWS  # then crop down and rig
 _DRAW_BITS = 24  # a draw is exact in float32
 
 
+_Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentationConfig:
     """How far an image may be changed; each amount is drawn uniformly from -limit..limit.
@@ -50,10 +53,10 @@ class AugmentationConfig:
 
     crop_pixels: Annotated[int, Field(ge=0, le=27)] = 0
     flip: bool = False
-    shift_pixels: float = 0.0
-    rotation_degrees: float = 0.0
-    scale: float = 0.0
-    elastic_pixels: float = 0.0
+    shift_pixels: _Limit = 0.0
+    rotation_degrees: _Limit = 0.0
+    scale: _Limit = 0.0
+    elastic_pixels: _Limit = 0.0
 
     @property
     def active(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,7 +27,7 @@ class FloatResNetConfig:
     """
 
     kind: Literal["float_resnet"] = "float_resnet"
-    depth: int = 20
+    depth: Annotated[int, Field(ge=8, le=1000)] = 20
     width: int = 16
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..activations import Estimator, Slopes
@@ -25,7 +26,7 @@ class ResNet20Config:
     Parameters
     ----------
     width : int - channels of the stem and the first group; the second has twice, the third four times as many
-    blocks : int - binary convolutions per group
+    blocks : int - binary convolutions per group, 1 to 100
     stem : str - ``thermometer``: a binary convolution of thermometer bits; ``int8``: 8-bit weights on the pixels themselves
     input_levels : int - bits of the thermometer code of each pixel
     shortcut : str - between the groups: ``avgpool_duplicate`` or ``conv1x1``
@@ -37,7 +38,7 @@ class ResNet20Config:
 
     kind: Literal["resnet20"] = "resnet20"
     width: int = 16
-    blocks: int = 6
+    blocks: Annotated[int, Field(ge=1, le=100)] = 6
     stem: Stem = "thermometer"
     input_levels: int = 16
     shortcut: Shortcut = "avgpool_duplicate"
