@@ -7,6 +7,7 @@ The first process alone writes files and shows progress; the folder of a resumed
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -130,6 +131,8 @@ def joined() -> Iterator[Ranks]:
         with _said_once(store, rank):
             yield Ranks(rank, size, device)
     finally:
+        # Reducers of networks that are gone, but for a cycle of references, use the group when they end: before it does.
+        gc.collect()
         distributed.destroy_process_group()
 
 

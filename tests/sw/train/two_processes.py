@@ -101,13 +101,17 @@ def overflow_in_one(folder, ranks):
         (folder / f"told{ranks.rank}").write_text(error.message)
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
+def main(folder):
     with joined() as ranks:
         for mode, accumulation in (("paper", 1), ("official", 2)):
             training = trained(mode, folder / mode, ranks, accumulation=accumulation)
             safetensors.torch.save_file(state(training), folder / f"{mode}{ranks.rank}.safetensors")
+        del training
         interrupt_one(folder / "signal", ranks)
         overflow_in_one(folder / "overflow", ranks)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]))
