@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import models
-from .datasets import Split, load_samples
+from .datasets import SAMPLED, Split, samples
 from .errors import InputFileError, UnknownNameError
 from .names import nearest
 from .network import Network, load_network
@@ -72,19 +72,18 @@ def samples_of(network: Network) -> Split:
     InputFileError - none are shipped for that data set, or they have another shape
     """
     dataset = str(network.metadata.get("dataset", ""))
-    path = _folder() / f"{dataset}_samples.npz"
-    if not dataset or not path.is_file():
+    if dataset not in SAMPLED:
         raise InputFileError(
             f"No sample images are shipped for the data set of {network.name} ({dataset or 'not stated'})",
             "Give images of your own with '--images-from FILE.npy'.",
         )
-    samples = load_samples(path)
-    if samples.images.shape[1:] != network.input_type.shape:
+    shipped = samples(dataset)
+    if shipped.images.shape[1:] != network.input_type.shape:
         raise InputFileError(
-            f"The sample images of {dataset} are {samples.images.shape[1:]}, {network.name} takes {network.input_type.shape}",
+            f"The sample images of {dataset} are {shipped.images.shape[1:]}, {network.name} takes {network.input_type.shape}",
             "Give images of your own with '--images-from FILE.npy'.",
         )
-    return samples
+    return shipped
 
 
 def load_images(path: Path, network: Network) -> np.ndarray:

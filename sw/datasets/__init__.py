@@ -8,19 +8,19 @@ from .dataset import Dataset, Split
 from .loading import DATASET_CLASSES, DATASET_SHAPES, DATASETS, cache_folder, load_dataset
 from .mnist import parse_idx
 from .published_file import ENVIRONMENT_VARIABLE
-from .samples import load_samples, mnist_samples, samples
+from .samples import SAMPLED, load_samples, samples
 
 __all__ = [
     "DATASETS",
     "DATASET_CLASSES",
     "DATASET_SHAPES",
     "ENVIRONMENT_VARIABLE",
+    "SAMPLED",
     "Dataset",
     "Split",
     "cache_folder",
     "load_dataset",
     "load_samples",
-    "mnist_samples",
     "parse_idx",
     "samples",
 ]

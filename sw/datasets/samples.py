@@ -32,11 +32,6 @@ def samples(dataset: str) -> Split:
         return load_samples(path)
 
 
-def mnist_samples() -> Split:
-    """`samples` of ``mnist``."""
-    return samples("mnist")
-
-
 def load_samples(path: Path) -> Split:
     """Images and labels from an .npz file with the arrays ``images`` (n, h, w, c) uint8 and ``labels`` (n,) uint8.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -122,6 +124,45 @@ def halved(image: ImageShape, channels: int) -> ImageShape:
             f"A stride of 2 needs an even height and width, not {image.height} x {image.width}"
         )
     return ImageShape(image.height // 2, image.width // 2, channels)
+
+
+class BlockSettings(Protocol):
+    """What the configs of residual networks say of all their blocks; see `Block`."""
+
+    @property
+    def shortcut(self) -> Shortcut: ...
+    @property
+    def slopes(self) -> Slopes: ...
+    @property
+    def pad_value(self) -> int: ...
+    @property
+    def estimator(self) -> Estimator: ...
+    @property
+    def recurrent(self) -> RecurrentConfig: ...
+
+
+def block_groups(
+    settings: BlockSettings, image: ImageShape, channels: Sequence[int], n_blocks: int
+) -> tuple[list[nn.Sequential], ImageShape]:
+    """Groups of `n_blocks` blocks with so many `channels` each, and the shape behind the last one.
+
+    The first block of each group but the first halves height and width. Raises ValueError where they cannot be halved.
+    """
+    block = partial(
+        Block,
+        shortcut=settings.shortcut,
+        slopes=settings.slopes,
+        pad_value=settings.pad_value,
+        estimator=settings.estimator,
+        recurrent=settings.recurrent,
+    )
+    groups = []
+    for number, n_channels in enumerate(channels):
+        first = block(image.channels, n_channels, 2 if number else 1)
+        image = halved(image, n_channels) if number else image
+        rest = [block(n_channels, n_channels) for _ in range(n_blocks - 1)]
+        groups.append(nn.Sequential(first, *rest))
+    return groups, image
 
 
 def _shortcut(kind: Shortcut, in_channels: int, out_channels: int, stride: int) -> nn.Module:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..activations import Estimator, Slopes
-from .block import Block, Shortcut, halved
+from .block import Shortcut, block_groups, halved
 from .image import ImageShape
 from .recurrent_config import RecurrentConfig
 
@@ -106,20 +105,9 @@ class ResNet18(nn.Module):
         layers["conv1"] = nn.Conv2d(3, GROUPS[0], 7, stride=2, padding=3, bias=False)
         layers["bn1"] = nn.BatchNorm2d(GROUPS[0])
         layers["maxpool"] = nn.MaxPool2d(3, stride=2, padding=1)
-        block = partial(
-            Block,
-            shortcut=config.shortcut,
-            slopes=config.slopes,
-            pad_value=config.pad_value,
-            estimator=config.estimator,
-            recurrent=config.recurrent,
-        )
         image = halved(halved(image, GROUPS[0]), GROUPS[0])
-        for number, channels in enumerate(GROUPS, start=1):
-            first = block(image.channels, channels, 2 if number > 1 else 1)
-            image = halved(image, channels) if number > 1 else image
-            rest = [block(channels, channels) for _ in range(BLOCKS - 1)]
-            layers[f"layer{number}"] = nn.Sequential(first, *rest)
+        groups, image = block_groups(config, image, GROUPS, BLOCKS)
+        layers |= {f"layer{number}": group for number, group in enumerate(groups, start=1)}
         layers["avgpool"] = nn.AdaptiveAvgPool2d(1)
         layers["flatten"] = nn.Flatten()
         layers["fc"] = nn.Linear(image.channels, n_classes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from ..activations import Estimator, Slopes
 from ..layers import InputThermometer, Int8Conv2d, RBOConv2d
-from .block import Block, Shortcut, halved
+from .block import Shortcut, block_groups
 from .image import ImageShape
 from .recurrent_config import RecurrentConfig
 
@@ -74,21 +73,10 @@ class ResNet20(nn.Module):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
         layers = _stem(config, image)
-        block = partial(
-            Block,
-            shortcut=config.shortcut,
-            slopes=config.slopes,
-            pad_value=config.pad_value,
-            estimator=config.estimator,
-            recurrent=config.recurrent,
-        )
         image = ImageShape(image.height, image.width, config.width)
-        for group in range(3):
-            channels = config.width << group
-            first = block(image.channels, channels, 2 if group else 1)
-            image = halved(image, channels) if group else image
-            rest = [block(channels, channels) for _ in range(config.blocks - 1)]
-            layers[f"group{group + 1}"] = nn.Sequential(first, *rest)
+        channels = [config.width << group for group in range(3)]
+        groups, image = block_groups(config, image, channels, config.blocks)
+        layers |= {f"group{number}": group for number, group in enumerate(groups, start=1)}
         layers["pool"] = nn.AdaptiveAvgPool2d(1)
         layers["flatten"] = nn.Flatten()
         layers["head"] = nn.Linear(image.channels, n_classes)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rbonn.sw.datasets import cache_folder, load_dataset, mnist, mnist_samples, parse_idx
+from rbonn.sw.datasets import cache_folder, load_dataset, mnist, parse_idx, samples
 from rbonn.sw.datasets.published_file import PublishedFile
 from rbonn.sw.errors import DatasetError
 
@@ -98,9 +98,9 @@ def test_the_real_mnist_is_read_and_its_first_test_images_are_the_samples(real):
     assert np.bincount(dataset.test.labels).tolist() == [
         *(980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
     ]
-    samples = mnist_samples()
-    assert np.array_equal(samples.images, dataset.test.images[:100])
-    assert np.array_equal(samples.labels, dataset.test.labels[:100])
+    shipped = samples("mnist")
+    assert np.array_equal(shipped.images, dataset.test.images[:100])
+    assert np.array_equal(shipped.labels, dataset.test.labels[:100])
 
 
 @pytest.mark.parametrize("place", ["", "raw", "MNIST/raw", "mnist"])

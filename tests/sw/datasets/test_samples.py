@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from rbonn.sw.datasets import DATASET_SHAPES, load_samples, mnist_samples, samples
+from rbonn.sw.datasets import DATASET_SHAPES, load_samples, samples
 from rbonn.sw.errors import DatasetError, UnknownNameError
 
 
 def test_the_samples_of_mnist_are_a_hundred_labelled_images():
-    images = mnist_samples()
+    images = samples("mnist")
     assert images.images.shape == (100, 28, 28, 1)
     assert images.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
