@@ -1,0 +1,5 @@
+"""Forms for ECP5."""
+
+from .counting import Ecp5Counting
+
+__all__ = ["Ecp5Counting"]
