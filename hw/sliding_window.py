@@ -1,8 +1,9 @@
 """Cuts an image stream into the windows of a convolution: one window per output pixel, padded taps filled in.
 
 In: pixels in raster order, `lanes` channels per transfer, channels fastest. Out: for each output pixel in raster order, the taps of its
-window in the order kernel row, kernel column, channel group. A padded tap sends `pad_code` in every lane; padding costs
-no cycle on the input, since it is made where a tap is read.
+window in the order kernel row, kernel column, channels. With `outer_groups` the channels are cut into that many groups and each has
+a window of its own: all taps of group 0, then all of group 1, as grouped and depthwise convolutions need them. A padded tap
+sends `pad_code` in every lane; padding costs no cycle on the input, since it is made where a tap is read.
 
 Rows are kept in a ring, the line buffer. A row of output pixels starts when all rows it looks at are complete; when its last tap
 has been read, the rows that no later window needs are free to be overwritten, by the next image too, so there is no gap
@@ -22,11 +23,11 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, WritePort
 
-from .comparison import is_at_least
 from .counter import step_counter
 from .line_schedule import LineSchedule, choose_rows
 from .stage import stage_ports
-from .walk import arrives, by_value, ring, walker
+from .walk import by_value, ring
+from .window_walk import row_walker, walk_windows
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class SlidingWindowConfig:
     padding : int - pixels added on all four sides, 0 to kernel - 1 both ways
     pad_code : int - what each lane of a padded tap holds, as an unsigned code of `element_bits` bits
     memory : "block" or "logic" - what the line buffer is made of
+    outer_groups : int - groups of channels with windows of their own; `lanes` divides the channels of a group
     """
 
     height: int
@@ -56,16 +58,22 @@ class SlidingWindowConfig:
     padding: int = 0
     pad_code: int = 0
     memory: Literal["block", "logic"] = "block"
+    outer_groups: int = 1
 
     def __post_init__(self) -> None:
         for name in (
             "height", "width", "channels", "element_bits", "lanes", "kernel_height", "kernel_width", "stride",
+            "outer_groups",
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 subject = name.replace("_", " ").capitalize()
                 raise ValueError(f"{subject} must be at least 1, not {getattr(self, name)!r}")
         if self.channels % self.lanes:
             raise ValueError(f"Lanes must divide channels={self.channels}, not {self.lanes!r}")
+        if self.groups % self.outer_groups:
+            raise ValueError(
+                f"Outer groups must divide channels / lanes = {self.groups}, not {self.outer_groups!r}"
+            )
         smallest = min(self.kernel_height, self.kernel_width)
         if not 0 <= self.padding < smallest:
             raise ValueError(
@@ -98,6 +106,11 @@ class SlidingWindowConfig:
         return self.channels // self.lanes
 
     @property
+    def group_words(self) -> int:
+        """Transfers per tap: those of a pixel that belong to one outer group."""
+        return self.groups // self.outer_groups
+
+    @property
     def input_width(self) -> int:
         return self.lanes * self.element_bits
 
@@ -111,9 +124,9 @@ class SlidingWindowConfig:
         return self.width * self.groups
 
     @property
-    def kernel_row_words(self) -> int:
-        """Transfers per row of a window."""
-        return self.kernel_width * self.groups
+    def window_words(self) -> int:
+        """Transfers per output pixel, the windows of all outer groups together."""
+        return self.kernel_height * self.kernel_width * self.groups
 
     @property
     def inputs_per_frame(self) -> int:
@@ -121,7 +134,7 @@ class SlidingWindowConfig:
 
     @property
     def outputs_per_frame(self) -> int:
-        return self.out_height * self.out_width * self.kernel_height * self.kernel_row_words
+        return self.out_height * self.out_width * self.window_words
 
     @property
     def schedule(self) -> LineSchedule:
@@ -132,7 +145,7 @@ class SlidingWindowConfig:
             needed=tuple(min(self.height, row + self.kernel_height) for row in first),
             held=tuple(max(0, row) for row in first),
             load_cycles=self.row_words,
-            read_cycles=self.out_width * self.kernel_height * self.kernel_row_words,
+            read_cycles=self.out_width * self.window_words,
         )
 
     @property
@@ -198,7 +211,7 @@ class SlidingWindow(wiring.Component):
             attrs={"ram_style": config.memory, "no_rw_check": 1},
         )
         row_is_loaded, row_is_read = Signal(), Signal()
-        row = walker(config.padding, config.height, self._last_row + 1)
+        row = row_walker(config)
         is_free, is_complete = self._count_rows(m, row, row_is_loaded, row_is_read)
         self._load(m, lines.write_port(), is_free, row_is_loaded)
 
@@ -206,7 +219,7 @@ class SlidingWindow(wiring.Component):
         read = lines.read_port()
         move, is_read, is_padded = Signal(), Signal(), Signal()
         payload = Signal(config.output_width, reset_less=True)
-        address, pads = self._walk(m, row, move & is_complete, row_is_read)
+        address, pads = walk_windows(m, config, row, move & is_complete, row_is_read)
         pad_word = sum(config.pad_code << k * config.element_bits for k in range(config.lanes))
         m.d.comb += [
             move.eq(~self.o.valid | self.o.ready),
@@ -222,19 +235,6 @@ class SlidingWindow(wiring.Component):
                 payload.eq(Mux(is_padded, pad_word, read.data)),
             ]
         return m
-
-    @property
-    def _last_row(self) -> int:
-        """The image row that the last kernel row of the last window looks at; beyond the image where it is padded."""
-        config = self.config
-        return (config.out_height - 1) * config.stride - config.padding + config.kernel_height - 1
-
-    @property
-    def _last_word(self) -> int:
-        """The word within its row that the last tap of the last window looks at."""
-        config = self.config
-        first_column = (config.out_width - 1) * config.stride - config.padding
-        return (first_column + config.kernel_width) * config.groups - 1
 
     def _count_rows(
         self, m: Module, row: Signal, row_is_loaded: Signal, row_is_read: Signal
@@ -285,51 +285,3 @@ class SlidingWindow(wiring.Component):
             step_counter(m, word, is_last_word, config.row_words)
             with m.If(is_last_word):
                 m.d.sync += slot.eq(ring(slot, 1, config.n_rows))
-
-    def _walk(
-        self, m: Module, row: Signal, advance: Value, row_is_read: Signal
-    ) -> tuple[Value, Value]:
-        """Address of the tap at hand, and whether it lies in the padding; goes on to the next with `advance`."""
-        config = self.config
-        kernel_height, stride, padding = config.kernel_height, config.stride, config.padding
-        row_words, groups = config.row_words, config.groups
-
-        # The address walks: along a kernel row, back and down to the next, on to the next window, down to the next output row.
-        # Each is a constant step, and where a walk ends follows from the address itself, so no corner is remembered.
-        word = walker(padding * groups, row_words, self._last_word + 1)
-        slot = Signal(range(config.n_rows), init=-padding % config.n_rows)
-        tap, kernel_row = Signal(range(config.kernel_row_words)), Signal(range(kernel_height))
-        is_last_tap = Signal(init=config.kernel_row_words == 1)
-        is_last_kernel_row = Signal(init=kernel_height == 1)
-        is_last_window, is_last_row = Signal(), Signal()
-        m.d.comb += row_is_read.eq(advance & is_last_tap & is_last_kernel_row & is_last_window)
-        back = 1 - config.kernel_row_words
-        arrives(m, word, self._last_word, is_last_window, config.kernel_row_words, advance)
-        arrives(m, row, self._last_row, is_last_row, kernel_height, advance & is_last_tap)
-        with m.If(advance):
-            step_counter(m, tap, is_last_tap, config.kernel_row_words)
-            with m.If(~is_last_tap):
-                m.d.sync += word.eq(word + 1)
-            with m.Elif(~is_last_kernel_row):
-                m.d.sync += word.eq(word + back)
-            with m.Elif(~is_last_window):
-                m.d.sync += word.eq(word + (back + stride * groups))
-            with m.Else():
-                m.d.sync += word.eq(word.init)
-        with m.If(advance & is_last_tap):
-            step_counter(m, kernel_row, is_last_kernel_row, kernel_height)
-            down = 1 - kernel_height
-            from_last_row = config.height - padding - self._last_row
-            with m.If(~is_last_kernel_row):
-                m.d.sync += [row.eq(row + 1), slot.eq(ring(slot, 1, config.n_rows))]
-            with m.Elif(~is_last_window):
-                m.d.sync += [row.eq(row + down), slot.eq(ring(slot, down, config.n_rows))]
-            with m.Elif(~is_last_row):
-                m.d.sync += row.eq(row + (down + stride))
-                m.d.sync += slot.eq(ring(slot, down + stride, config.n_rows))
-            with m.Else():
-                m.d.sync += row.eq(row.init)
-                m.d.sync += slot.eq(ring(slot, from_last_row, config.n_rows))
-
-        pads = is_at_least(word, row_words) | is_at_least(row, config.height)
-        return Cat(word[: (config.row_pitch - 1).bit_length()], slot), pads if padding else Const(0)

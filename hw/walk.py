@@ -15,14 +15,17 @@ def walker(below: int, size: int, end: int) -> Signal:
 
 
 def arrives(
-    m: Module, position: Signal, goal: int, is_there: Signal, n_steps: int, step: Value
-) -> None:
-    """`is_there` at the end of every `n_steps` steps by one: whether `position` is at `goal`, from a register if n_steps > 1."""
+    m: Module, position: Signal, goal: int, is_there: Signal, n_steps: int, step: Value, last: int = 1
+) -> None:  # fmt: skip
+    """`is_there` at the end of every `n_steps` steps, the last one by `last`: whether `position` is at `goal`.
+
+    From a register if n_steps > 1.
+    """
     if n_steps == 1:
         m.d.comb += is_there.eq(position == goal % (1 << len(position)))
     else:
         with m.If(step):
-            m.d.sync += is_there.eq(position == (goal - 1) % (1 << len(position)))
+            m.d.sync += is_there.eq(position == (goal - last) % (1 << len(position)))
 
 
 def ring(slot: Signal, step: int, n_slots: int) -> Value:

@@ -13,10 +13,20 @@ from .stream_driver import Run, Stalls, drive
 
 def config(
     height: int, width: int, channels: int, lanes: int, kernel: tuple[int, int], stride: int, padding: int,
-    element_bits: int = 1, pad_code: int = 0, memory: str = "block",
+    element_bits: int = 1, pad_code: int = 0, memory: str = "block", outer_groups: int = 1,
 ) -> SlidingWindowConfig:  # fmt: skip
     return SlidingWindowConfig(
-        height, width, channels, element_bits, lanes, *kernel, stride, padding, pad_code, memory
+        height,
+        width,
+        channels,
+        element_bits,
+        lanes,
+        *kernel,
+        stride,
+        padding,
+        pad_code,
+        memory,
+        outer_groups,
     )
 
 
@@ -41,6 +51,14 @@ CONFIGS = [
     config(1, 4, 1, 1, (1, 3), 1, 0),
     config(4, 3, 3, 3, (3, 3), 3, 2, element_bits=4, pad_code=9),
     config(4, 4, 2, 2, (3, 3), 1, 1, memory="logic"),
+    config(4, 5, 4, 1, (3, 3), 1, 1, outer_groups=2),  # two words of each pixel in each group
+    config(4, 5, 4, 2, (3, 3), 1, 1, outer_groups=2),  # one
+    config(5, 4, 6, 1, (3, 2), 2, 1, element_bits=2, pad_code=3, outer_groups=3),
+    config(4, 4, 6, 1, (3, 1), 1, 0, outer_groups=3),  # kernel rows of one pixel
+    config(4, 3, 3, 1, (1, 1), 1, 0, outer_groups=3),
+    config(3, 3, 2, 1, (1, 3), 2, 0, outer_groups=2),
+    config(1, 1, 4, 1, (3, 3), 1, 1, outer_groups=4),
+    config(5, 5, 4, 2, (2, 2), 3, 0, outer_groups=2),
 ]
 
 
@@ -58,7 +76,11 @@ def frames(
     windows = np.lib.stride_tricks.sliding_window_view(
         padded, (config.kernel_height, config.kernel_width), axis=(1, 2)
     )  # (frame, row, column, channel, kernel row, kernel column)
-    windows = windows[:, :: config.stride, :: config.stride].transpose(0, 1, 2, 4, 5, 3)
+    windows = windows[:, :: config.stride, :: config.stride]
+    windows = windows.reshape(*windows.shape[:3], config.outer_groups, -1, *windows.shape[4:])
+    windows = windows.transpose(
+        0, 1, 2, 3, 5, 6, 4
+    )  # (..., outer group, kernel row, kernel column, channel)
     return _pack(images, config), _pack(windows, config)
 
 
@@ -125,14 +147,16 @@ def test_fewer_rows_cost_the_cycles_that_the_schedule_says() -> None:
 
 
 configs = st.builds(
-    lambda height, width, groups, lanes, kernel, stride, padding, bits, pad: config(
-        height, width, groups * lanes, lanes, kernel, stride, min(padding, min(kernel) - 1), bits, pad % (1 << bits)
+    lambda height, width, outer_groups, groups, lanes, kernel, stride, padding, bits, pad: config(
+        height, width, outer_groups * groups * lanes, lanes, kernel, stride, min(padding, min(kernel) - 1), bits,
+        pad % (1 << bits), outer_groups=outer_groups,
     )
     if min(height, width) + 2 * min(padding, min(kernel) - 1) >= max(kernel)
     else None,
     height=st.integers(1, 7),
     width=st.integers(1, 7),
-    groups=st.integers(1, 3),
+    outer_groups=st.integers(1, 3),
+    groups=st.integers(1, 2),
     lanes=st.integers(1, 2),
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     stride=st.integers(1, 4),
@@ -172,6 +196,8 @@ GOOD = SlidingWindowConfig(4, 4, 4, 1, 2, 3, 3, stride=1, padding=1)
         ({"height": 0}, "Height must be at least 1, not 0"),
         ({"kernel_width": 0}, "Kernel width must be at least 1, not 0"),
         ({"stride": 0}, "Stride must be at least 1, not 0"),
+        ({"outer_groups": 0}, "Outer groups must be at least 1, not 0"),
+        ({"outer_groups": 3}, "Outer groups must divide channels / lanes = 2, not 3"),
         ({"lanes": 3}, "Lanes must divide channels=4, not 3"),
         ({"padding": 3}, "Padding must be 0 to 2 for a 3 x 3 kernel, not 3"),
         ({"padding": -1}, "Padding must be 0 to 2 for a 3 x 3 kernel, not -1"),
