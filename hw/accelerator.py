@@ -149,6 +149,9 @@ class Accelerator(wiring.Component):
             component = stages[probe.stage]
             strobe = Signal(name=f"probe_{probe.edge}_strobe")
             data = Signal(probe.width, name=f"probe_{probe.edge}_data")
-            source = component.sums if probe.port == "sums" else component.o.payload
-            m.d.comb += [strobe.eq(component.o.valid & component.o.ready), data.eq(source)]
+            if probe.port == "sums":
+                m.d.comb += [strobe.eq(component.sums_strobe), data.eq(component.sums)]
+            else:
+                sent = component.o.valid & component.o.ready
+                m.d.comb += [strobe.eq(sent), data.eq(component.o.payload)]
         return m

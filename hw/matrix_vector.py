@@ -3,32 +3,37 @@
 from dataclasses import dataclass
 
 from amaranth import *
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
 
 from .counter import step_counter
-from .popcount import Popcount, PopcountConfig
-from .stage import stage_ports
+from .fifo import FifoConfig
+from .popcount import PopcountConfig
+from .processing_element import ProcessingElementConfig
+from .replay import beats_signature
 from .weight_memory import read_signature
 
-
-def least_accumulator_bits(simd: int, output: str) -> int:
-    """Bits that an accumulator needs at least: those of one beat's count, counted twice for sums, and a sign."""
-    return PopcountConfig(simd).output_bits + (output == "sums") + 1
+BACK_PRESSURE = ("enable", "credit")
+WEIGHT_SOURCES = ("memory", "absorbed", "stream")
 
 
 @dataclass(frozen=True)
 class MatrixVectorConfig:
-    """Shape and folding of a binary matrix-vector unit.
+    """Shape and folding of a binary matrix-vector unit, and how a device does it best.
 
     Parameters
     ----------
     mh, mw : int - rows and columns of the matrix
     pe : int - rows computed at once; divides `mh`
     simd : int - columns computed at once; divides `mw`
-    accumulator_bits : int - width of the accumulators, two's complement; preset and result of every row must fit
-    output : str - "bits": the accumulator's sign, inverted; "sums": the accumulator itself
+    accumulator_bits : int - bits of presets and results, two's complement; every row's must fit
+    output : str - "bits": whether preset + matches is at least 0; "sums": preset + 2 matches; "matches": the matches, without preset
     vectors_per_frame : int - at least 1
+    form : str - how matches are counted, one of `primitives.COUNTING_FORMS`
+    back_pressure : str - "enable": all registers wait while a result does; "credit": they never wait, and a row is finished only
+        when its result has a place
+    weights : str - "memory": a word for each beat; "absorbed": the memory counts the leaves; "stream": a second stream
+    read_latency : int - cycles that memories take for a word, 1 or 2
     """
 
     mh: int
@@ -38,27 +43,28 @@ class MatrixVectorConfig:
     accumulator_bits: int
     output: str = "bits"
     vectors_per_frame: int = 1
+    form: str = "portable"
+    back_pressure: str = "enable"
+    weights: str = "memory"
+    read_latency: int = 1
 
     def __post_init__(self) -> None:
         for name in ("mh", "mw", "pe", "simd", "vectors_per_frame"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
-        if self.mh % self.pe:
-            raise ValueError(f"PE must divide the rows, not {self.pe} into {self.mh}")
-        if self.mw % self.simd:
-            raise ValueError(f"SIMD must divide the columns, not {self.simd} into {self.mw}")
-        if self.output not in ("bits", "sums"):
-            raise ValueError(f"Output must be 'bits' or 'sums', not {self.output!r}")
-        least = least_accumulator_bits(self.simd, self.output)
-        if self.accumulator_bits < least:
-            raise ValueError(
-                f"Accumulator must have at least {least} bits for SIMD {self.simd}, not {self.accumulator_bits}"
-            )
-
-    @property
-    def is_doubled(self) -> bool:
-        """Whether the accumulator counts in halves of a match: a signed sum is twice the matches plus an odd or even constant."""
-        return self.output == "sums"
+        for name, part, whole in (("PE", self.pe, self.mh), ("SIMD", self.simd, self.mw)):
+            if whole % part:
+                allowed = [n for n in range(1, whole + 1) if whole % n == 0]
+                what = "rows" if name == "PE" else "columns"
+                raise ValueError(
+                    f"{name} must divide the {what}, not {part} into {whole}; it may be one of {allowed}"
+                )
+        for name, allowed in (("back_pressure", BACK_PRESSURE), ("weights", WEIGHT_SOURCES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
+        if self.read_latency not in (1, 2):
+            raise ValueError(f"Read latency must be 1 or 2, not {self.read_latency!r}")
+        assert self.element  # its own conditions
 
     @property
     def beats_per_row(self) -> int:
@@ -67,16 +73,27 @@ class MatrixVectorConfig:
 
     @property
     def row_groups(self) -> int:
-        """Neuron fold: how often a vector is sent."""
+        """Neuron fold: how often a vector is used."""
         return self.mh // self.pe
 
     @property
-    def popcount(self) -> PopcountConfig:
-        return PopcountConfig(self.simd)
+    def n_words(self) -> int:
+        """Words of weights: one for each beat of all rows."""
+        return self.row_groups * self.beats_per_row
+
+    @property
+    def element(self) -> ProcessingElementConfig:
+        popcount = PopcountConfig(self.simd, self.form, self.weights == "absorbed")
+        return ProcessingElementConfig(popcount, self.accumulator_bits, self.mw, self.output)
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a beat's weights for all elements."""
+        return self.pe * self.element.popcount.weight_bits
 
     @property
     def element_bits(self) -> int:
-        return 1 if self.output == "bits" else self.accumulator_bits
+        return self.element.output_bits
 
     @property
     def input_width(self) -> int:
@@ -88,7 +105,7 @@ class MatrixVectorConfig:
 
     @property
     def inputs_per_frame(self) -> int:
-        return self.vectors_per_frame * self.row_groups * self.beats_per_row
+        return self.vectors_per_frame * self.beats_per_row
 
     @property
     def outputs_per_frame(self) -> int:
@@ -97,12 +114,35 @@ class MatrixVectorConfig:
     @property
     def interval_cycles(self) -> int:
         """Cycles per frame at full rate: one beat per cycle."""
-        return self.inputs_per_frame
+        return self.vectors_per_frame * self.n_words
+
+    @property
+    def count_cycles(self) -> int:
+        """Cycles from taking a beat to the one that accumulates it."""
+        memories = self.read_latency * (2 if self.weights == "absorbed" else 1)
+        return memories + self.element.popcount.latency_cycles
+
+    @property
+    def has_output_register(self) -> bool:
+        """Whether results leave from registers of their own, not from the accumulators."""
+        return self.back_pressure == "credit" or self.element.is_preset_last
 
     @property
     def latency_cycles(self) -> int:
-        """Cycles from the transfer of a row group's last beat to the one in which its result can leave."""
-        return 1 + self.popcount.latency_cycles + 1
+        """Cycles from taking a row's last beat to the one in which its result is offered."""
+        return self.count_cycles + 1 + self.has_output_register * self.queue.latency_cycles
+
+    @property
+    def queue(self) -> FifoConfig:
+        """Places for results: with credits as many as rows are under way at full rate, so that there is never a bubble."""
+        places = 1
+        if self.back_pressure == "credit":
+            # From giving a credit to having it back: the way of a row's last beat to the output, and a register.
+            for places in range(1, self.count_cycles + 6):
+                way = self.count_cycles + 1 + FifoConfig(1, places).latency_cycles + 1
+                if places * self.beats_per_row >= way:
+                    break
+        return FifoConfig(self.output_width, places, memory="logic")
 
     def component(self) -> "MatrixVector":
         return MatrixVector(self)
@@ -111,105 +151,164 @@ class MatrixVectorConfig:
 class MatrixVector(wiring.Component):
     """Binary matrix-vector product: per row, preset + number of columns where weight and input agree.
 
-    A vector arrives as ``mw // simd`` beats, beat k holding columns k * simd and up, and the whole of it `row_groups` times: once for
-    each group of `pe` rows. Weights and presets come from memories of their own, through ports, in that order:
+    A vector of ``mw // simd`` beats, beat k holding columns k * simd and up, is read `row_groups` times: once for each group of `pe`
+    rows. Vectors, weights and presets come through ports, in that order:
 
-        beat, weights -> XNOR -> popcount -> accumulator (starts at the preset) -> sign, or sum
+        beat, weights -> XNOR and popcount -> accumulator -> sign of preset + matches, or sum
 
-    With p matches among N columns the signed sum is 2p - N. For bits the accumulator starts at minus the number of matches that
-    the threshold asks for, so its sign is the answer and no comparator is needed. For sums it counts matches twice and starts at
-    bias - N, so it ends at the sum itself.
+    With p matches among N columns the signed sum is 2p - N. For bits the preset is minus the number of matches that
+    the threshold asks for, so the sign is the answer and no comparator is needed. For sums the matches count twice and the preset
+    is bias - N, so the result is the sum itself.
 
-    The pipeline moves as a whole when its output is empty or being taken; bubbles move along, so it drains by itself.
+    A beat that is taken meets its weights `read_latency` cycles later. Bubbles move along, so the unit drains by itself.
     Throughput is one beat per cycle; the latency is stated by the `Config`.
 
     Members
     -------
-    i : In(stream.Signature(simd)) - lane 0 least significant; 1 is +1
+    beats : Out(beats_signature(beats_per_row, simd)) - lane 0 least significant; 1 is +1
     o : Out(stream.Signature(pe * element_bits)) - row group 0 first, its lowest row least significant
-    weights : Out(read_signature) - word ``row_group * beats_per_row + beat``, of pe * simd bits
-    preset : In(pe * accumulator_bits) - start values of the row group that begins next
-    preset_next : Out(1) - high in the cycle in which `preset` is used
-    sums : Out(pe * accumulator_bits) - the accumulators of the result on `o`, for observation
+    weights : Out(read_signature) - word ``row_group * beats_per_row + beat`` of `weight_bits` bits; only from a memory
+    activations : Out(simd) - the beat that `weights.address` belongs to; only where leaves are absorbed
+    i_weights : In(stream.Signature(weight_bits)) - the same words, one after the other; only where they are streamed
+    enable : Out(1) - cycles in which the memories' data move on
+    preset : In(pe * accumulator_bits) - of the rows of one result, row groups in turn; not for matches
+    preset_next : Out(1) - moves on to the presets of the next result; `preset` follows `read_latency` enabled cycles later
+    sums : Out(pe * accumulator_bits) - sums of a result, also where only their signs leave; for observation
+    sums_strobe : Out(1) - high for one cycle with each result on `sums`
     """
 
     def __init__(self, config: MatrixVectorConfig) -> None:
         self.config = config
-        accumulators = config.pe * config.accumulator_bits
-        super().__init__(
-            stage_ports(config.input_width, config.output_width)
-            | {
-                "weights": Out(
-                    read_signature(
-                        config.row_groups * config.beats_per_row, config.pe * config.simd
-                    )
-                ),
-                "preset": In(accumulators),
-                "preset_next": Out(1),
-                "sums": Out(accumulators),
-            }
-        )
+        members = {
+            "beats": Out(beats_signature(config.beats_per_row, config.simd)),
+            "o": Out(stream.Signature(unsigned(config.output_width))),
+            "enable": Out(1),
+            "preset": In(config.pe * config.element.preset_bits),
+            "preset_next": Out(1),
+            "sums": Out(config.pe * config.accumulator_bits),
+            "sums_strobe": Out(1),
+        }
+        if config.weights == "stream":
+            members["i_weights"] = In(stream.Signature(unsigned(config.weight_bits)))
+        else:
+            members["weights"] = Out(read_signature(config.n_words, config.weight_bits))
+        if config.weights == "absorbed":
+            members["activations"] = Out(config.simd)
+        super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         config = self.config
+        take, word, beat_is_last = self._sequence(m)
 
-        enable = Signal()
-        take = Signal()
-        m.d.comb += [
-            enable.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(enable),
-            take.eq(self.i.valid & enable),
-        ]
+        # What belongs to a beat travels beside it; stage s is s enabled cycles after it was taken. Only the flags are reset.
+        depth = config.count_cycles
+        valid = self._travel(m, "valid", take, depth, reset_less=False)
+        row_ends = self._travel(m, "row_ends", take & beat_is_last, depth + 1, reset_less=False)
 
-        # Each beat meets its word of weights one cycle later: here the input waits for the memory.
-        beat, beat_is_last = (
-            Signal(range(config.beats_per_row)),
-            Signal(init=config.beats_per_row == 1),
-        )
-        beat_is_first = Signal(init=1)
-        n_words = config.row_groups * config.beats_per_row
-        word, word_is_last = Signal(range(n_words)), Signal(init=n_words == 1)
-        m.d.comb += [self.weights.address.eq(word), self.weights.enable.eq(take)]
-        inputs = Signal(config.simd, reset_less=True)
-        with m.If(take):
-            step_counter(m, beat, beat_is_last, config.beats_per_row)
-            step_counter(m, word, word_is_last, n_words)
-            m.d.sync += [beat_is_first.eq(beat_is_last), inputs.eq(self.i.payload)]
+        weights = self._weights(m, word)
+        is_first = Signal(init=1)
+        with m.If(self.enable & valid[depth]):
+            m.d.sync += is_first.eq(row_ends[depth])
 
-        # First and last beat of a row travel beside the data. Only the valid flags are reset.
-        depth = 1 + config.popcount.latency_cycles
-        valid = [Signal(name=f"valid{k}") for k in range(depth)]
-        is_first = [Signal(name=f"is_first{k}", reset_less=True) for k in range(depth)]
-        is_last = [Signal(name=f"is_last{k}", reset_less=True) for k in range(depth)]
-        with m.If(enable):
-            for flags, flag in (
-                (valid, self.i.valid),
-                (is_first, beat_is_first),
-                (is_last, beat_is_last),
-            ):
-                m.d.sync += Cat(flags).eq(Cat(flag, flags))
+        # Presets have the memories' latency too; theirs ends where they are looked at.
+        looked_at = depth + config.element.is_preset_last
+        m.d.comb += self.preset_next.eq(self.enable & row_ends[looked_at - config.read_latency])
 
-        # One processing element per row of the group.
-        m.d.comb += self.preset_next.eq(enable & valid[-1] & is_first[-1])
-        for pe in range(config.pe):
-            popcount = Popcount(config.popcount)
-            m.submodules[f"popcount{pe}"] = popcount
-            weights = self.weights.data[pe * config.simd : (pe + 1) * config.simd]
-            m.d.comb += [popcount.enable.eq(enable), popcount.i.eq(~(inputs ^ weights))]
-
-            step = Cat(C(0, 1), popcount.o) if config.is_doubled else popcount.o
-            preset = self.preset.word_select(pe, config.accumulator_bits)
-            accumulator = Signal(config.accumulator_bits, name=f"accumulator{pe}", reset_less=True)
-            with m.If(enable & valid[-1]):
-                m.d.sync += accumulator.eq(Mux(is_first[-1], preset, accumulator) + step)
-
+        results = []
+        for index in range(config.pe):
+            element = config.element.component()
+            m.submodules[f"element{index}"] = element
             m.d.comb += [
-                self.sums.word_select(pe, config.accumulator_bits).eq(accumulator),
-                self.o.payload.word_select(pe, config.element_bits).eq(
-                    accumulator if config.output == "sums" else ~accumulator[-1]
-                ),
+                element.enable.eq(self.enable),
+                element.activations.eq(self.beats.data),
+                element.weights.eq(weights.word_select(index, len(element.weights))),
+                element.accumulate.eq(valid[depth]),
+                element.is_first.eq(is_first),
+                self.sums.word_select(index, config.accumulator_bits).eq(element.sum),
             ]
-        with m.If(enable):
-            m.d.sync += self.o.valid.eq(valid[-1] & is_last[-1])
+            if config.element.preset_bits:
+                m.d.comb += element.preset.eq(
+                    self.preset.word_select(index, config.element.preset_bits)
+                )
+            results.append(element.o)
+        m.d.comb += self.sums_strobe.eq(self.enable & row_ends[depth + 1])
+        self._send(m, Cat(results), row_ends[depth + 1])
         return m
+
+    def _sequence(self, m: Module) -> tuple[Value, Signal, Signal]:
+        """Counts beats and words. Returns whether a beat is taken, the number of its word of weights, and whether it ends a row."""
+        config = self.config
+        beat, ends_row = Signal(range(config.beats_per_row)), Signal(init=config.beats_per_row == 1)
+        word, is_last = Signal(range(config.n_words)), Signal(init=config.n_words == 1)
+        take, go = Signal(), self.beats.available
+        if config.weights == "stream":
+            go = go & self.i_weights.valid
+        if config.back_pressure == "credit":
+            go = go & (self._has_credit(m, take & ends_row) | ~ends_row)
+            m.d.comb += self.enable.eq(1)
+        else:
+            m.d.comb += self.enable.eq(~self.o.valid | self.o.ready)
+        m.d.comb += [
+            take.eq(go & self.enable),
+            self.beats.word.eq(beat),
+            self.beats.take.eq(take),
+            self.beats.last.eq(is_last),
+            self.beats.enable.eq(self.enable),
+        ]
+        with m.If(take):
+            step_counter(m, beat, ends_row, config.beats_per_row)
+            step_counter(m, word, is_last, config.n_words)
+        return take, word, ends_row
+
+    def _has_credit(self, m: Module, taken: Value) -> Signal:
+        """Whether a result's place is free. A row takes it with its last beat and gives it back when its result leaves."""
+        places = self.config.queue.depth
+        has_credit, given_back = Signal(init=1), self.o.valid & self.o.ready
+        if places == 1:
+            with m.If(taken | given_back):
+                m.d.sync += has_credit.eq(given_back)
+            return has_credit
+        free = Signal(range(places + 1), init=places)
+        with m.If(taken & ~given_back):
+            m.d.sync += [free.eq(free - 1), has_credit.eq(free != 1)]
+        with m.Elif(given_back & ~taken):
+            m.d.sync += [free.eq(free + 1), has_credit.eq(1)]
+        return has_credit
+
+    def _weights(self, m: Module, word: Signal) -> Value:
+        """The weights of the beat that is on `beats.data`, or one memory's latency later where leaves are absorbed."""
+        config = self.config
+        if config.weights == "stream":
+            m.d.comb += self.i_weights.ready.eq(self.beats.take)
+            return self._travel(m, "weights", self.i_weights.payload, config.read_latency)[-1]
+        at = config.read_latency if config.weights == "absorbed" else 0
+        m.d.comb += [
+            self.weights.address.eq(self._travel(m, "word", word, at)[-1]),
+            self.weights.enable.eq(self.enable),
+        ]
+        if config.weights == "absorbed":
+            m.d.comb += self.activations.eq(self.beats.data)
+        return self.weights.data
+
+    def _travel(
+        self, m: Module, name: str, value: Value, stages: int, *, reset_less: bool = True
+    ) -> list[Value]:
+        """`value` and what it was 1, 2, ... `stages` enabled cycles before."""
+        values = [value]
+        for stage in range(1, stages + 1):
+            register = Signal(len(value), name=f"{name}{stage}", reset_less=reset_less)
+            with m.If(self.enable):
+                m.d.sync += register.eq(values[-1])
+            values.append(register)
+        return values
+
+    def _send(self, m: Module, results: Value, done: Value) -> None:
+        """Offers `results` on the output, `done` being high while they are there."""
+        config = self.config
+        if not config.has_output_register:
+            m.d.comb += [self.o.payload.eq(results), self.o.valid.eq(done)]
+            return
+        m.submodules.queue = queue = config.queue.component()
+        m.d.comb += [queue.i.payload.eq(results), queue.i.valid.eq(done)]
+        connect(m, queue.o, wiring.flipped(self.o))

@@ -1,4 +1,4 @@
-"""A matrix-vector unit with its weights and presets: one stage of the accelerator."""
+"""One matrix-vector layer: a replay buffer, the array, and the memories of its weights and presets."""
 
 from dataclasses import dataclass
 
@@ -6,45 +6,93 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
+from .leaf_memory import LeafMemoryConfig
 from .matrix_vector import MatrixVectorConfig
 from .preset_memory import PresetMemoryConfig
+from .replay import ReplayConfig
 from .stage import stage_ports
 from .weight_memory import WeightMemoryConfig
 
 
 @dataclass(frozen=True)
 class MatrixVectorLayerConfig:
-    """The three parts of a layer.
+    """The parts of a layer.
 
     Parameters
     ----------
     unit : MatrixVectorConfig
-    weights : WeightMemoryConfig - row_groups * beats_per_row words of pe * simd bits
-    presets : PresetMemoryConfig - words of pe * accumulator_bits bits, for as many pixels as the frame has vectors
+    weights : WeightMemoryConfig, LeafMemoryConfig or None - words of `unit.weight_bits` bits, one for each beat of all rows; leaf memories
+        where leaves are absorbed; None where weights are streamed
+    presets : PresetMemoryConfig or None - words of pe * accumulator_bits bits, for as many pixels as the frame has vectors; None for
+        matches
+    replay_memory : str - what vectors are kept in, see `ReplayConfig`
     """
 
     unit: MatrixVectorConfig
-    weights: WeightMemoryConfig
-    presets: PresetMemoryConfig
+    weights: WeightMemoryConfig | LeafMemoryConfig | None
+    presets: PresetMemoryConfig | None
+    replay_memory: str = "block"
 
     def __post_init__(self) -> None:
-        unit = self.unit
-        words, width = unit.row_groups * unit.beats_per_row, unit.pe * unit.simd
-        if (self.weights.depth, self.weights.width) != (words, width):
-            raise ValueError(
-                f"Weights must be {words} words of {width} bits, not {self.weights.depth} of {self.weights.width}"
+        self._check_weights()
+        self._check_presets()
+        assert self.replay  # its own conditions
+
+    def _check_weights(self) -> None:
+        unit, weights = self.unit, self.weights
+        kinds = {"memory": WeightMemoryConfig, "absorbed": LeafMemoryConfig, "stream": type(None)}
+        if not isinstance(weights, kinds[unit.weights]):
+            raise TypeError(
+                f"Weights of a unit with {unit.weights!r} weights must be {kinds[unit.weights].__name__}, not {type(weights).__name__}"
             )
+        if weights is None:
+            return
+        if (weights.depth, weights.width) != (unit.n_words, unit.weight_bits):
+            raise ValueError(
+                f"Weights must be {unit.n_words} words of {unit.weight_bits} bits, not {weights.depth} of {weights.width}"
+            )
+        if weights.read_latency != unit.read_latency:
+            raise ValueError(
+                f"Weights must have the unit's read latency {unit.read_latency}, not {weights.read_latency}"
+            )
+
+    def _check_presets(self) -> None:
+        unit, presets = self.unit, self.presets
+        if unit.output == "matches" or presets is None:
+            if (unit.output == "matches") != (presets is None):
+                raise ValueError(
+                    f"Presets must be given for bits and sums only, not {presets!r} for {unit.output}"
+                )
+            return
         width = unit.pe * unit.accumulator_bits
-        if (self.presets.row_groups, self.presets.width) != (unit.row_groups, width):
+        if (presets.row_groups, presets.width) != (unit.row_groups, width):
             raise ValueError(
                 f"Presets must have {unit.row_groups} row groups of {width} bits, "
-                f"not {self.presets.row_groups} of {self.presets.width}"
+                f"not {presets.row_groups} of {presets.width}"
             )
-        pixels = len(self.presets.row_classes) * len(self.presets.column_classes)
-        if self.presets.has_border_classes and pixels != unit.vectors_per_frame:
+        if presets.read_latency != unit.read_latency:
+            raise ValueError(
+                f"Presets must have the unit's read latency {unit.read_latency}, not {presets.read_latency}"
+            )
+        pixels = len(presets.row_classes) * len(presets.column_classes)
+        if presets.has_border_classes and pixels != unit.vectors_per_frame:
             raise ValueError(
                 f"Border classes must cover {unit.vectors_per_frame} pixels, not {pixels}"
             )
+        # With p matches, 0 to MW, no row may leave the accumulator's range.
+        most = (1 << unit.accumulator_bits - 1) - 1 - unit.mw * (1 + (unit.output == "sums"))
+        highest = max(presets.values(unit.accumulator_bits))
+        if highest > most:
+            raise ValueError(
+                f"Presets must be at most {most} for {unit.mw} columns and accumulators of {unit.accumulator_bits} bits, not {highest}"
+            )
+
+    @property
+    def replay(self) -> ReplayConfig:
+        unit = self.unit
+        return ReplayConfig(
+            unit.simd, unit.beats_per_row, unit.row_groups, self.replay_memory, unit.read_latency
+        )
 
     @property
     def input_width(self) -> int:
@@ -68,47 +116,65 @@ class MatrixVectorLayerConfig:
 
     @property
     def latency_cycles(self) -> int:
-        return self.unit.latency_cycles
+        """Cycles from the transfer of a vector's last beat to the one in which its first result is offered."""
+        waits = self.replay.fill_cycles
+        return waits + (self.unit.beats_per_row - 1 if waits else 0) + self.unit.latency_cycles
 
     def component(self) -> "MatrixVectorLayer":
         return MatrixVectorLayer(self)
 
 
 class MatrixVectorLayer(wiring.Component):
-    """Wires a `MatrixVector` to its `WeightMemory` and its `PresetMemory`. Timing is that of the unit.
+    """Wires a `MatrixVector` to a `Replay` of its vectors, its weights and its `PresetMemory`: one stage of the accelerator.
+
+    Each vector comes once, as ``mw // simd`` beats, and is kept while it is multiplied with one group of rows after the other. The next one
+    loads meanwhile, so at full rate there is no gap.
 
     Members
     -------
-    i, o, sums - those of `MatrixVector`
+    i : In(stream.Signature(simd))
+    o, sums, sums_strobe - those of `MatrixVector`
     i_load - that of `WeightMemory`, only where the weights are writable
+    i_weights - that of `MatrixVector`, only where weights are streamed
     """
 
     def __init__(self, config: MatrixVectorLayerConfig) -> None:
         self.config = config
         unit = config.unit
-        super().__init__(
-            stage_ports(unit.input_width, unit.output_width)
-            | {"sums": Out(unit.pe * unit.accumulator_bits)}
-            | (
-                {"i_load": In(stream.Signature(unsigned(config.weights.width)))}
-                if config.weights.writable
-                else {}
-            )
-        )
+        members = stage_ports(unit.input_width, unit.output_width) | {
+            "sums": Out(unit.pe * unit.accumulator_bits),
+            "sums_strobe": Out(1),
+        }
+        if isinstance(config.weights, WeightMemoryConfig) and config.weights.writable:
+            members["i_load"] = In(stream.Signature(unsigned(config.weights.width)))
+        if config.weights is None:
+            members["i_weights"] = In(stream.Signature(unsigned(unit.weight_bits)))
+        super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.unit = unit = self.config.unit.component()
-        m.submodules.weights = weights = self.config.weights.component()
-        m.submodules.presets = presets = self.config.presets.component()
-        connect(m, wiring.flipped(self.i), unit.i)
+        m.submodules.replay = replay = self.config.replay.component()
+        connect(m, wiring.flipped(self.i), replay.i)
+        connect(m, unit.beats, replay.beats)
         connect(m, unit.o, wiring.flipped(self.o))
-        connect(m, unit.weights, weights.read)
-        if self.config.weights.writable:
-            connect(m, wiring.flipped(self.i_load), weights.i_load)
-        m.d.comb += [
-            presets.next.eq(unit.preset_next),
-            unit.preset.eq(presets.data),
-            self.sums.eq(unit.sums),
-        ]
+        m.d.comb += [self.sums.eq(unit.sums), self.sums_strobe.eq(unit.sums_strobe)]
+
+        if self.config.weights is None:
+            connect(m, wiring.flipped(self.i_weights), unit.i_weights)
+        else:
+            m.submodules.weights = weights = self.config.weights.component()
+            connect(m, unit.weights, weights.read)
+            if isinstance(self.config.weights, LeafMemoryConfig):
+                m.d.comb += weights.activations.eq(unit.activations)
+            elif self.config.weights.writable:
+                connect(m, wiring.flipped(self.i_load), weights.i_load)
+
+        if self.config.presets is not None:
+            m.submodules.presets = presets = self.config.presets.component()
+            m.d.comb += [
+                presets.enable.eq(unit.enable),
+                presets.next.eq(unit.preset_next),
+                unit.preset.eq(presets.data),
+            ]
         return m

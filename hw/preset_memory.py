@@ -8,7 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
-from .weight_memory import MEMORY_FORMS
+
+PRESET_FORMS = ("block", "logic")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class PresetMemoryConfig:
     row_groups : int - words per pixel, MH // PE
     row_classes, column_classes : tuple of int - the class of each output row and of each output column, numbered from 0
     memory : str - "block" (block RAM) or "logic" (constants in LUTs)
+    read_latency : int - enabled cycles from the current word to `data`, 1 or 2
     """
 
     width: int
@@ -34,6 +36,7 @@ class PresetMemoryConfig:
     row_classes: tuple[int, ...] = field(default=(0,), repr=False)
     column_classes: tuple[int, ...] = field(default=(0,), repr=False)
     memory: str = "logic"
+    read_latency: int = 1
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -49,8 +52,10 @@ class PresetMemoryConfig:
             raise ValueError(f"Preset contents must have {words} words, not {len(self.contents)}")
         if min(self.contents) < 0 or max(self.contents) >> self.width:
             raise ValueError(f"Preset words must have at most {self.width} bits")
-        if self.memory not in MEMORY_FORMS:
-            raise ValueError(f"Preset memory must be one of {MEMORY_FORMS}, not {self.memory!r}")
+        if self.memory not in PRESET_FORMS:
+            raise ValueError(f"Preset memory must be one of {PRESET_FORMS}, not {self.memory!r}")
+        if self.read_latency not in (1, 2):
+            raise ValueError(f"Preset read latency must be 1 or 2, not {self.read_latency!r}")
 
     @property
     def n_row_classes(self) -> int:
@@ -77,6 +82,15 @@ class PresetMemoryConfig:
             table[(row_class << column_bits | column_class) << group_bits | group] = word
         return table
 
+    def values(self, bits: int) -> list[int]:
+        """All presets, as the two's complement of `bits` bits that they are."""
+        half, mask = 1 << bits - 1, (1 << bits) - 1
+        return [
+            ((word >> at & mask) ^ half) - half
+            for word in self.contents
+            for at in range(0, self.width, bits)
+        ]
+
     def component(self) -> "PresetMemory":
         return PresetMemory(self)
 
@@ -84,18 +98,19 @@ class PresetMemoryConfig:
 class PresetMemory(wiring.Component):
     """Delivers the presets in the order in which they are used: pixel by pixel, row group by row group, frame after frame.
 
-    `data` is the preset of the next row group; `next` moves on, and the new word is there one cycle later. The first word is
-    there two cycles after reset.
+    `data` is the word that was the current one as many enabled cycles before as the `Config` states; `next` makes the following
+    word the current one.
 
     Members
     -------
-    next : In(1) - the current word is used in this cycle
+    enable : In(1) - data move only while this is high
+    next : In(1)
     data : Out(width)
     """
 
     def __init__(self, config: PresetMemoryConfig) -> None:
         self.config = config
-        super().__init__({"next": In(1), "data": Out(config.width)})
+        super().__init__({"enable": In(1), "next": In(1), "data": Out(config.width)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -108,17 +123,18 @@ class PresetMemory(wiring.Component):
             attrs={"ram_style": config.memory, "rom_style": config.memory},
         )
         port = presets.read_port()
-
-        # The counters are one word ahead of `data`: a word is fetched while the one before it is used.
-        fetched = Signal()
-        m.d.sync += fetched.eq(1)
-        m.d.comb += [port.en.eq(self.next | ~fetched), self.data.eq(port.data)]
+        m.d.comb += port.en.eq(self.enable)
+        if config.read_latency == 1:
+            m.d.comb += self.data.eq(port.data)
+        else:
+            with m.If(self.enable):
+                m.d.sync += self.data.eq(port.data)
 
         n_rows, n_columns = len(config.row_classes), len(config.column_classes)
         group, group_is_last = Signal(range(config.row_groups)), Signal(init=config.row_groups == 1)
         column, column_is_last = Signal(range(n_columns)), Signal(init=n_columns == 1)
         row, row_is_last = Signal(range(n_rows)), Signal(init=n_rows == 1)
-        with m.If(port.en):
+        with m.If(self.next):
             step_counter(m, group, group_is_last, config.row_groups)
             if config.has_border_classes:
                 with m.If(group_is_last):

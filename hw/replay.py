@@ -1,13 +1,31 @@
-"""Repeats each vector of a stream, while the next one is loaded."""
+"""Keeps a vector while it is used: the array reads each one once for every group of rows."""
 
 from dataclasses import dataclass
 
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
-from .stage import stage_ports
+
+
+def beats_signature(words: int, width: int) -> wiring.Signature:
+    """Access to one vector after the other, seen from their reader.
+
+    `available` says that word `word` of the current vector can be read; `take` reads it, and its `data` are there as many enabled
+    cycles later as the buffer states. `last` marks the last read of a vector; the next one follows.
+    """
+    return wiring.Signature(
+        {
+            "available": In(1),
+            "word": Out(range(words)),
+            "take": Out(1),
+            "last": Out(1),
+            "enable": Out(1),
+            "data": In(width),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -18,89 +36,98 @@ class ReplayConfig:
     ----------
     width : int - bits of a word, at least 1
     words : int - words of a vector, at least 1
-    times : int - how often each vector is sent, at least 2
-    vectors_per_frame : int - at least 1
-    memory : str - "block" or "logic"; of one word a vector, registers serve whatever is asked for
+    times : int - how often each vector is read, at least 1; once: nothing is buffered, a word is read while it is offered
+    memory : str - "block", "lut_ram" or "logic"; of one word a vector, registers serve whatever is asked for
+    read_latency : int - enabled cycles from `take` to `data`, 1 or 2
     """
 
     width: int
     words: int
     times: int
-    vectors_per_frame: int = 1
     memory: str = "block"
+    read_latency: int = 1
 
     def __post_init__(self) -> None:
-        for name, lowest in (("width", 1), ("words", 1), ("times", 2), ("vectors_per_frame", 1)):
-            if getattr(self, name) < lowest:
-                raise ValueError(
-                    f"Replay {name} must be at least {lowest}, not {getattr(self, name)!r}"
-                )
-        if self.memory not in ("block", "logic"):
-            raise ValueError(f"Replay memory must be 'block' or 'logic', not {self.memory!r}")
+        for name in ("width", "words", "times"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Replay {name} must be at least 1, not {getattr(self, name)!r}")
+        if self.memory not in ("block", "lut_ram", "logic"):
+            raise ValueError(
+                f"Replay memory must be 'block', 'lut_ram' or 'logic', not {self.memory!r}"
+            )
+        if self.read_latency not in (1, 2):
+            raise ValueError(f"Replay read latency must be 1 or 2, not {self.read_latency!r}")
 
     @property
-    def input_width(self) -> int:
-        return self.width
+    def is_buffered(self) -> bool:
+        return self.times > 1
 
     @property
-    def output_width(self) -> int:
-        return self.width
-
-    @property
-    def inputs_per_frame(self) -> int:
-        return self.words * self.vectors_per_frame
-
-    @property
-    def outputs_per_frame(self) -> int:
-        return self.inputs_per_frame * self.times
-
-    @property
-    def interval_cycles(self) -> int:
-        """Cycles per frame at full rate: the next vector loads while one is sent, so sending alone counts."""
-        return self.outputs_per_frame
-
-    latency_cycles = 2
-    """Cycles from the transfer of a vector's last word to the one in which its first word can leave."""
+    def fill_cycles(self) -> int:
+        """Cycles from the transfer of a vector's last word to the one in which its first word can be taken."""
+        return int(self.is_buffered)
 
     @property
     def memory_shape(self) -> tuple[int, int]:
         """(depth, width) of the buffer: two vectors, each rounded up to a power of two so that addresses need no adder."""
-        return 2 << (self.words - 1).bit_length(), self.width
+        return (2 << (self.words - 1).bit_length() if self.is_buffered else 0), self.width
 
     def component(self) -> "Replay":
         return Replay(self)
 
 
 class Replay(wiring.Component):
-    """Sends each vector of `words` words `times` times: word 0, 1, ... words - 1, and again from word 0.
+    """Two banks: the next vector loads into one while the other is read; a bank is free again after its last read.
 
-    Two banks: the next vector loads into one while the other is sent; a bank is free again as soon as its last word has been
-    read for the last time. Nothing of a vector leaves before all of it has arrived.
-
-    Throughput is one output per cycle without a gap, as long as vectors arrive in time; see `ReplayConfig` for the latency.
-    `i.ready` depends on registers only: the buffer cuts the back-pressure path.
+    Nothing of a vector is available before all of it has arrived. `i.ready` depends on registers only: the buffer cuts the
+    back-pressure path. A vector that is read once is not buffered: `i` is taken as it is read.
 
     Members
     -------
     i : In(stream.Signature(width))
-    o : Out(stream.Signature(width))
+    beats : In(beats_signature(words, width))
     """
 
     def __init__(self, config: ReplayConfig) -> None:
         self.config = config
-        super().__init__(stage_ports(config.width, config.width))
+        super().__init__(
+            {
+                "i": In(stream.Signature(unsigned(config.width))),
+                "beats": In(beats_signature(config.words, config.width)),
+            }
+        )
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        if self.config.is_buffered:
+            self._buffer(m)
+        else:
+            m.d.comb += [
+                self.beats.available.eq(self.i.valid),
+                self.i.ready.eq(self.beats.take),
+                self.beats.data.eq(self._delayed(m, self.i.payload, self.config.read_latency)),
+            ]
+        return m
+
+    def _delayed(self, m: Module, data: Value, cycles: int) -> Value:
+        for stage in range(cycles):
+            register = Signal(self.config.width, name=f"data{stage}", reset_less=True)
+            with m.If(self.beats.enable):
+                m.d.sync += register.eq(data)
+            data = register
+        return data
+
+    def _buffer(self, m: Module) -> None:
         config = self.config
         depth, width = config.memory_shape
 
         # Writer and reader never touch the same bank, so what a collision would read does not matter.
+        style = {"block": "block", "lut_ram": "distributed", "logic": "logic"}[config.memory]
         m.submodules.buffer = buffer = Memory(
             shape=width,
             depth=depth,
             init=[],
-            attrs={"ram_style": config.memory, "no_rw_check": 1},
+            attrs={"ram_style": style, "no_rw_check": 1},
         )
         write, read = buffer.write_port(), buffer.read_port()
         full = Array(Signal(name=f"full{bank}") for bank in range(2))
@@ -120,33 +147,20 @@ class Replay(wiring.Component):
             with m.If(write_is_last):
                 m.d.sync += write_bank.eq(~write_bank)
 
-        # Reading: a word may be fetched when the output register is free or is being emptied.
         read_bank = Signal()
-        read_word = Signal(range(config.words))
-        read_is_last = Signal(init=config.words == 1)
-        turn = Signal(range(config.times))
-        turn_is_last = Signal()
-        fetch = Signal()
         m.d.comb += [
-            fetch.eq(full[read_bank] & (~self.o.valid | self.o.ready)),
-            read.addr.eq(Cat(read_word, read_bank) if config.words > 1 else read_bank),
-            read.en.eq(fetch),
-            self.o.payload.eq(read.data),
+            self.beats.available.eq(full[read_bank]),
+            read.addr.eq(Cat(self.beats.word, read_bank) if config.words > 1 else read_bank),
+            read.en.eq(self.beats.enable),
+            self.beats.data.eq(self._delayed(m, read.data, config.read_latency - 1)),
         ]
-        with m.If(fetch):
-            m.d.sync += self.o.valid.eq(1)
-            step_counter(m, read_word, read_is_last, config.words)
-            with m.If(read_is_last):
-                step_counter(m, turn, turn_is_last, config.times)
-                with m.If(turn_is_last):
-                    m.d.sync += read_bank.eq(~read_bank)
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        release = self.beats.take & self.beats.last
+        with m.If(release):
+            m.d.sync += read_bank.eq(~read_bank)
 
         # The banks belong to the reader while full, to the writer while not.
         for bank in range(2):
             with m.If(write.en & write_is_last & (write_bank == bank)):
                 m.d.sync += full[bank].eq(1)
-            with m.Elif(fetch & read_is_last & turn_is_last & (read_bank == bank)):
+            with m.Elif(release & (read_bank == bank)):
                 m.d.sync += full[bank].eq(0)
-        return m

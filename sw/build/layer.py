@@ -1,4 +1,4 @@
-"""The stages of one matrix-vector layer: window, regrouping, replay and product, with everything after it that it absorbs."""
+"""The stages of one matrix-vector layer: window, regrouping and product, with everything after it that it absorbs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...hw.matrix_vector import MatrixVectorConfig, least_accumulator_bits
+from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.preset_memory import PresetMemoryConfig
-from ...hw.replay import ReplayConfig
+from ...hw.processing_element import least_accumulator_bits
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.weight_memory import WeightMemoryConfig
@@ -78,7 +78,7 @@ class LayerStages:
 def layer_stages(
     network: Network, node: Conv | Dense, consumer: Threshold | Affine | None, folding: Folding
 ) -> LayerStages:
-    """Window, regrouping, replay and product of one layer; `consumer` is what the accumulators absorb.
+    """Window, regrouping and product of one layer; `consumer` is what the accumulators absorb.
 
     A dense layer takes `folding.simd` elements per transfer, a convolution `window_lanes` channels.
 
@@ -101,9 +101,6 @@ def layer_stages(
             stages.append(("window", _sliding_window(node, source, lanes)))
         if lanes != simd:
             stages.append(("columns", WidthConverterConfig(1, lanes, simd, n_vectors * mw)))
-    if mh > pe:
-        memory = "block" if mw > SMALLEST_BLOCK_BITS else "logic"
-        stages.append(("replay", ReplayConfig(simd, mw // simd, mh // pe, n_vectors, memory)))
 
     presets = layer_presets(node, output, source, consumer)
     kind = "bits" if isinstance(consumer, Threshold) else "sums"
@@ -118,7 +115,8 @@ def layer_stages(
         presets.column_classes,
         folding.presets,
     )
-    stages.append(("product", MatrixVectorLayerConfig(unit, weights, starts)))
+    replay_memory = "block" if mw > SMALLEST_BLOCK_BITS else "logic"
+    stages.append(("product", MatrixVectorLayerConfig(unit, weights, starts, replay_memory)))
     return LayerStages(tuple(stages), unit, presets)
 
 

@@ -14,7 +14,6 @@ from ...hw.argmax import ArgMaxConfig
 from ...hw.fifo import FifoConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
-from ...hw.replay import ReplayConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
@@ -89,14 +88,11 @@ def _(config: MatrixVectorLayerConfig, family: str) -> Resources:
             _counter(len(presets.row_classes)) + _counter(len(presets.column_classes)) + 4 * classes
         )
     registers = unit.pe * (2 * unit.simd + unit.accumulator_bits) + unit.simd + control
+    if config.replay.is_buffered:
+        replay_depth, replay_width = config.replay.memory_shape
+        memories += _memory(config.replay.memory, replay_width, replay_depth, family, writable=True)
+        control += _counter(config.replay.words) + 10
     return memories + Resources(round(unit.pe * per_element + control), registers)
-
-
-@stage_cost.register
-def _(config: ReplayConfig, family: str) -> Resources:
-    depth, width = config.memory_shape
-    control = 2 * _counter(config.words) + _counter(config.times) + 10
-    return _memory(config.memory, width, depth, family, writable=True) + Resources(control, control)
 
 
 @stage_cost.register

@@ -16,7 +16,6 @@ from ...hw.argmax import ArgMaxConfig
 from ...hw.fifo import FifoConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
-from ...hw.replay import ReplayConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
@@ -67,16 +66,13 @@ def _(config: SlidingWindowConfig, inputs: np.ndarray) -> np.ndarray:
 
 
 @earliest.register
-def _(config: ReplayConfig, inputs: np.ndarray) -> np.ndarray:
-    ends = inputs[config.words - 1 :: config.words]
-    return np.repeat(ends + config.latency_cycles, config.words * config.times)
-
-
-@earliest.register
 def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
-    return (
-        inputs[config.unit.beats_per_row - 1 :: config.unit.beats_per_row] + config.latency_cycles
-    )
+    unit, replay = config.unit, config.replay
+    taken = inputs
+    if replay.is_buffered:  # a vector is taken when all of it is there
+        ends = inputs[replay.words - 1 :: replay.words] + replay.fill_cycles
+        taken = _one_per_cycle(np.repeat(ends, replay.words * replay.times))
+    return taken[unit.beats_per_row - 1 :: unit.beats_per_row] + unit.latency_cycles
 
 
 @earliest.register

@@ -1,18 +1,23 @@
 """`rbonn.hw.matrix_vector_layer`: the array with its weights and presets against NumPy."""
 
+import itertools
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rbonn.hw.leaf_memory import LeafMemoryConfig
 from rbonn.hw.matrix_vector import MatrixVectorConfig
 from rbonn.hw.matrix_vector_layer import MatrixVectorLayerConfig
 from rbonn.hw.preset_memory import PresetMemoryConfig
+from rbonn.hw.processing_element import least_accumulator_bits
 from rbonn.hw.weight_memory import WeightMemoryConfig
 
-from .stream_driver import Stalls, drive
+from .stream_driver import Run, Stalls, drive
 
 
 def word_of(bits: np.ndarray) -> int:
@@ -21,7 +26,10 @@ def word_of(bits: np.ndarray) -> int:
 
 
 class Case:
-    """A layer with random weights and presets, random input vectors, and what NumPy says comes out."""
+    """A layer with random weights and presets, random input vectors, and what NumPy says comes out.
+
+    `unit` are further options of `MatrixVectorConfig`.
+    """
 
     def __init__(
         self,
@@ -36,59 +44,70 @@ class Case:
         columns: tuple[int, ...] = (0,),
         n_frames: int = 3,
         memory: str = "block",
+        **unit: Any,
     ) -> None:
         rng = np.random.default_rng(seed)
         weights = rng.integers(0, 2, (mh, mw))
         n_classes = (max(rows) + 1) * (max(columns) + 1)
-        doubled = output == "sums"
-        span = mw + 1
-        presets = rng.integers(-span, 1, (n_classes, mh)) * (1 + doubled)
-        bits = (
-            int(np.abs([presets.min() - 1, presets.max() + mw * (1 + doubled)]).max()).bit_length()
-            + 1
-        )
-        bits = max(bits, simd.bit_length() + 1 + doubled)
+        step = 2 if output == "sums" else 1
+        has_presets = output != "matches"
+        presets = rng.integers(-(mw + 1), 1, (n_classes, mh)) * step * has_presets
+        lowest, highest = presets.min(), presets.max() + mw * step
+        bits = int(max(highest, ~lowest)).bit_length() + has_presets
+        bits = max(bits, least_accumulator_bits(simd, output))
         vectors_per_frame = len(rows) * len(columns)
+        latency = unit.get("read_latency", 1)
+        config = MatrixVectorConfig(mh, mw, pe, simd, bits, output, vectors_per_frame, **unit)
+        words = tuple(
+            word_of(weights[group * pe : (group + 1) * pe, beat * simd : (beat + 1) * simd])
+            for group in range(mh // pe)
+            for beat in range(mw // simd)
+        )
+        self.weight_words = words
+        memories: dict[str, Any] = {
+            "memory": WeightMemoryConfig(pe * simd, words, memory, read_latency=latency),
+            "stream": None,
+        }
+        if config.weights == "absorbed":
+            popcount = config.element.popcount
+            memories["absorbed"] = LeafMemoryConfig(pe, popcount, words, read_latency=latency)
+        table = PresetMemoryConfig(
+            pe * bits,
+            tuple(
+                sum((int(v) & ((1 << bits) - 1)) << (k * bits) for k, v in enumerate(group))
+                for pixel_class in presets
+                for group in pixel_class.reshape(-1, pe)
+            ),
+            mh // pe,
+            rows,
+            columns,
+            "logic" if memory == "lut_ram" else memory,
+            latency,
+        )
         self.config = MatrixVectorLayerConfig(
-            MatrixVectorConfig(mh, mw, pe, simd, bits, output, vectors_per_frame),
-            WeightMemoryConfig(
-                pe * simd,
-                tuple(
-                    word_of(weights[group * pe : (group + 1) * pe, beat * simd : (beat + 1) * simd])
-                    for group in range(mh // pe)
-                    for beat in range(mw // simd)
-                ),
-                memory,
-            ),
-            PresetMemoryConfig(
-                pe * bits,
-                tuple(
-                    sum((int(v) & ((1 << bits) - 1)) << (k * bits) for k, v in enumerate(group))
-                    for pixel_class in presets
-                    for group in pixel_class.reshape(-1, pe)
-                ),
-                mh // pe,
-                rows,
-                columns,
-                memory,
-            ),
+            config, memories[config.weights], table if has_presets else None
         )
         vectors = rng.integers(0, 2, (n_frames * vectors_per_frame, mw))
         classes = [row * (max(columns) + 1) + column for row in rows for column in columns]
         self.inputs, self.outputs = [], []
         for index, vector in enumerate(vectors):
             matches = (weights == vector).sum(axis=1)
-            results = presets[classes[index % vectors_per_frame]] + matches * (1 + doubled)
+            results = presets[classes[index % vectors_per_frame]] + matches * step
+            self.inputs += [word_of(beat) for beat in vector.reshape(-1, simd)]
             for group in results.reshape(-1, pe):
-                self.inputs += [word_of(beat) for beat in vector.reshape(-1, simd)]
                 self.outputs.append(
-                    sum((int(v) & ((1 << bits) - 1)) << (k * bits) for k, v in enumerate(group))
-                    if doubled
-                    else word_of(group >= 0)
+                    word_of(group >= 0)
+                    if output == "bits"
+                    else sum(
+                        (int(v) & ((1 << bits) - 1)) << (k * bits) for k, v in enumerate(group)
+                    )
                 )
+        self.streams: dict[str, list[int]] = {"i": self.inputs}
+        if config.weights == "stream":
+            self.streams["i_weights"] = list(words) * len(vectors)
 
-    def run(self, **options):
-        return drive(self.config.component(), self.inputs, n_outputs=len(self.outputs), **options)
+    def run(self, **options: Any) -> Run:
+        return drive(self.config.component(), self.streams, n_outputs=len(self.outputs), **options)
 
 
 CASES = {
@@ -103,6 +122,34 @@ CASES = {
     "border classes": Case(4, 6, 2, 3, rows=(0, 1, 1, 2), columns=(0, 1, 2)),
     "classes in one beat": Case(2, 3, 2, 3, rows=(0, 1, 2), columns=(0, 1, 1, 2)),
     "logic": Case(4, 8, 2, 4, memory="logic"),
+    "logic of one word": Case(2, 8, 2, 8, memory="logic"),
+    "LUT RAM": Case(4, 8, 2, 4, memory="lut_ram"),
+    "matches": Case(4, 12, 2, 4, output="matches"),
+    "preset last": Case(6, 24, 2, 8, form="ice40"),
+    "preset last, sums": Case(6, 24, 2, 8, form="ice40", output="sums"),
+    "preset last in one beat": Case(4, 7, 2, 7, form="ice40", rows=(0, 1, 2)),
+    "carry lanes": Case(6, 48, 2, 16, form="ice40_carry_lanes"),
+    "carry lanes, not as many as leaves": Case(2, 13, 1, 13, form="ice40_carry_lanes"),
+    "credits": Case(6, 12, 2, 4, back_pressure="credit"),
+    "credits in one beat": Case(6, 12, 2, 12, back_pressure="credit"),
+    "credits, fold of two": Case(6, 12, 2, 6, back_pressure="credit", output="sums"),
+    "credits, long rows": Case(2, 36, 2, 2, back_pressure="credit"),
+    "credits, preset last": Case(4, 24, 2, 6, back_pressure="credit", form="ice40_carry_lanes"),
+    "slow memories": Case(6, 24, 2, 8, read_latency=2, back_pressure="credit", rows=(0, 1, 2)),
+    "slow memories, clock enable": Case(6, 24, 2, 8, read_latency=2),
+    "slow logic": Case(6, 24, 2, 8, read_latency=2, memory="logic"),
+    "streamed weights": Case(6, 24, 2, 8, weights="stream", output="matches"),
+    "streamed weights, slow": Case(
+        6, 24, 2, 8, weights="stream", read_latency=2, back_pressure="credit"
+    ),
+    "absorbed leaves": Case(6, 24, 2, 8, weights="absorbed"),
+    "absorbed leaves, carry lanes, sums": Case(
+        6, 48, 3, 16, weights="absorbed", form="ice40_carry_lanes", output="sums"
+    ),
+    "absorbed leaves, slow, credits": Case(
+        6, 45, 2, 15, weights="absorbed", read_latency=2, back_pressure="credit", rows=(0, 1)
+    ),
+    "absorbed single leaf": Case(4, 6, 2, 3, weights="absorbed"),
 }
 
 
@@ -120,7 +167,7 @@ def test_stalls_on_both_sides_change_nothing(case: Case) -> None:
         assert case.run(stalls=Stalls(seed)).outputs == case.outputs
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
     pe, simd = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 7))
@@ -129,10 +176,15 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
         simd * data.draw(st.integers(1, 3)),
         pe,
         simd,
-        output=data.draw(st.sampled_from(["bits", "sums"])),
+        output=data.draw(st.sampled_from(["bits", "sums", "matches"])),
         seed=data.draw(st.integers(0, 999)),
         rows=data.draw(st.sampled_from([(0,), (0, 1), (0, 1, 2)])),
         n_frames=2,
+        form=data.draw(st.sampled_from(["portable", "ice40", "ice40_carry_lanes"])),
+        back_pressure=data.draw(st.sampled_from(["enable", "credit"])),
+        weights=data.draw(st.sampled_from(["memory", "absorbed", "stream"])),
+        read_latency=data.draw(st.sampled_from([1, 2])),
+        memory=data.draw(st.sampled_from(["block", "logic", "lut_ram"])),
     )
     assert case.run(stalls=Stalls(data.draw(st.integers(0, 99)))).outputs == case.outputs
 
@@ -163,10 +215,15 @@ def test_weights_that_were_loaded_are_used() -> None:
             await ctx.tick()
         ctx.set(layer.i_load.valid, 0)
         ctx.set(layer.o.ready, 1)
+        inputs = itertools.chain(case.inputs, itertools.repeat(0))
         ctx.set(layer.i.valid, 1)
-        for word in [*case.inputs, *[0] * layer.config.latency_cycles]:
-            ctx.set(layer.i.payload, word)
-            *_, valid, payload = await ctx.tick().sample(layer.o.valid, layer.o.payload)
+        ctx.set(layer.i.payload, next(inputs))
+        while len(outputs) < len(case.outputs):
+            *_, taken, valid, payload = await ctx.tick().sample(
+                layer.i.ready, layer.o.valid, layer.o.payload
+            )
+            if taken:
+                ctx.set(layer.i.payload, next(inputs))
             if valid:
                 outputs.append(payload)
 
@@ -174,17 +231,20 @@ def test_weights_that_were_loaded_are_used() -> None:
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    assert outputs[: len(case.outputs)] == case.outputs
+    assert outputs == case.outputs
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pe": 4}, "PE must divide the rows, not 4 into 6"),
+        (
+            {"pe": 4},
+            re.escape("PE must divide the rows, not 4 into 6; it may be one of [1, 2, 3, 6]"),
+        ),
         ({"simd": 5}, "SIMD must divide the columns, not 5 into 12"),
         ({"mh": 0}, "mh must be at least 1, not 0"),
         ({"accumulator_bits": 3}, "Accumulator must have at least 4 bits for SIMD 4, not 3"),
-        ({"output": "words"}, "Output must be 'bits' or 'sums', not 'words'"),
+        ({"output": "words"}, "Output must be one of .*, not 'words'"),
     ],
 )
 def test_it_rejects(changes: dict, message: str) -> None:

@@ -11,10 +11,12 @@ from rbonn.hw.preset_memory import PresetMemoryConfig
 WIDTH = 12
 
 
-def config_of(rows: tuple[int, ...], columns: tuple[int, ...], groups: int, memory: str = "logic"):
+def config_of(
+    rows: tuple[int, ...], columns: tuple[int, ...], groups: int, memory: str, read_latency: int
+) -> PresetMemoryConfig:
     n_words = (max(rows) + 1) * (max(columns) + 1) * groups
     contents = tuple(random.Random(n_words).sample(range(1 << WIDTH), n_words))
-    return PresetMemoryConfig(WIDTH, contents, groups, rows, columns, memory)
+    return PresetMemoryConfig(WIDTH, contents, groups, rows, columns, memory, read_latency)
 
 
 def expected(config: PresetMemoryConfig, frames: int) -> list[int]:
@@ -28,19 +30,28 @@ def expected(config: PresetMemoryConfig, frames: int) -> list[int]:
 
 
 def delivered(config: PresetMemoryConfig, n_words: int, seed: int) -> list[int]:
+    """The word of each of `n_words` steps, read as long after the step as the config says, enabled cycles counted."""
     memory = config.component()
     rng = random.Random(seed)
+    due: list[int] = []  # enabled cycles that each asked word still takes
     words = []
 
     async def bench(ctx) -> None:
-        await ctx.tick().repeat(2)
+        asked = 0
         while len(words) < n_words:
-            ctx.set(memory.next, 0)
-            while rng.random() < 0.3:
-                await ctx.tick()
-            words.append(ctx.get(memory.data))
-            ctx.set(memory.next, 1)
+            enable, ask = rng.random() < 0.7, rng.random() < 0.6
+            ctx.set(memory.enable, enable)
+            ctx.set(memory.next, enable and ask)
             await ctx.tick()
+            if not enable:
+                continue
+            if ask:
+                due.append(config.read_latency)
+                asked += 1
+            due[:] = [cycles - 1 for cycles in due]
+            if due and due[0] == 0:
+                due.pop(0)
+                words.append(ctx.get(memory.data))
 
     simulator = Simulator(memory)
     simulator.add_clock(1e-6)
@@ -55,11 +66,23 @@ classes = st.lists(st.integers(0, 3), min_size=1, max_size=5).map(
 
 
 @settings(max_examples=40, deadline=None)
-@given(classes, classes, st.integers(1, 5), st.sampled_from(["block", "logic"]), st.integers(0, 99))
+@given(
+    classes,
+    classes,
+    st.integers(1, 5),
+    st.sampled_from(["block", "logic"]),
+    st.integers(1, 2),
+    st.integers(0, 99),
+)
 def test_words_come_pixel_by_pixel_and_frame_after_frame(
-    rows: tuple[int, ...], columns: tuple[int, ...], groups: int, memory: str, seed: int
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    groups: int,
+    memory: str,
+    read_latency: int,
+    seed: int,
 ) -> None:
-    config = config_of(rows, columns, groups, memory)
+    config = config_of(rows, columns, groups, memory, read_latency)
     words = expected(config, 2)
     assert delivered(config, len(words), seed) == words
 
@@ -72,6 +95,7 @@ def test_words_come_pixel_by_pixel_and_frame_after_frame(
         ({"column_classes": ()}, "Preset column_classes must be numbered from 0 without gaps"),
         ({"contents": (1, 2)}, "Preset contents must have 4 words, not 2"),
         ({"contents": (1, 2, 3, 16)}, "Preset words must have at most 4 bits"),
+        ({"read_latency": 0}, "Preset read latency must be 1 or 2, not 0"),
         ({"memory": "tape"}, "Preset memory must be one of .*, not 'tape'"),
     ],
 )

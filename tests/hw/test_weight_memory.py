@@ -2,7 +2,7 @@
 
 import pytest
 from amaranth.sim import Simulator
-from rbonn.hw.weight_memory import WeightMemory, WeightMemoryConfig
+from rbonn.hw.weight_memory import MEMORY_FORMS, WeightMemory, WeightMemoryConfig
 
 WORDS = (0b101, 0b010, 0b111, 0b000, 0b110)
 
@@ -17,27 +17,31 @@ def simulate(memory: WeightMemory, bench) -> None:
 async def read(ctx, memory: WeightMemory, address: int) -> int:
     ctx.set(memory.read.address, address)
     ctx.set(memory.read.enable, 1)
-    await ctx.tick()
+    await ctx.tick().repeat(memory.config.read_latency)
     ctx.set(memory.read.enable, 0)
     return ctx.get(memory.read.data)
 
 
-@pytest.mark.parametrize("form", ["block", "logic"])
-def test_a_word_is_there_one_cycle_after_its_address_and_stays_without_enable(form: str) -> None:
-    memory = WeightMemoryConfig(3, WORDS, form).component()
+@pytest.mark.parametrize("read_latency", [1, 2])
+@pytest.mark.parametrize("form", MEMORY_FORMS)
+def test_a_word_is_there_the_latency_after_its_address_and_stays_without_enable(
+    form: str, read_latency: int
+) -> None:
+    memory = WeightMemoryConfig(3, WORDS, form, read_latency=read_latency).component()
 
     async def bench(ctx) -> None:
         for address, word in enumerate(WORDS):
             assert await read(ctx, memory, address) == word
         ctx.set(memory.read.address, 1)
-        await ctx.tick()
+        await ctx.tick().repeat(3)
         assert ctx.get(memory.read.data) == WORDS[-1]
 
     simulate(memory, bench)
 
 
-def test_loading_replaces_the_words_in_order_and_starts_again_after_the_last() -> None:
-    memory = WeightMemoryConfig(3, WORDS, writable=True).component()
+@pytest.mark.parametrize("form", ["block", "lut_ram"])
+def test_loading_replaces_the_words_in_order_and_starts_again_after_the_last(form: str) -> None:
+    memory = WeightMemoryConfig(3, WORDS, form, writable=True).component()
     loaded = [1, 2, 3, 4, 5, 6, 7]
 
     async def bench(ctx) -> None:
@@ -60,7 +64,11 @@ def test_loading_replaces_the_words_in_order_and_starts_again_after_the_last() -
         ({"width": 2}, "Weight memory words must have at most 2 bits"),
         ({"contents": (-1,)}, "Weight memory words must have at most 3 bits"),
         ({"memory": "tape"}, "Weight memory must be one of .*, not 'tape'"),
-        ({"memory": "logic", "writable": True}, "Writable weights must be in 'block' memory"),
+        ({"read_latency": 3}, "Weight read latency must be 1 or 2, not 3"),
+        (
+            {"memory": "logic", "writable": True},
+            "Writable weights must be in 'block' or 'lut_ram' memory, not 'logic'",
+        ),
     ],
 )
 def test_it_rejects(arguments: dict, message: str) -> None:

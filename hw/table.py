@@ -1,0 +1,17 @@
+"""A table of constants as logic, without a memory in between."""
+
+from collections.abc import Sequence
+
+from amaranth import *
+
+
+def table_lookup(words: Sequence[int], width: int, address: Value) -> Value:
+    """``words[address]``, of `width` bits, combinationally.
+
+    Each bit is a function of the address of its own, so that synthesis can merge it into the LUT that reads it. An address behind the
+    last word gives zeros.
+    """
+    columns = [sum((word >> bit & 1) << k for k, word in enumerate(words)) for bit in range(width)]
+    if len(words) == 1:
+        return Cat(Const(column, 1) for column in columns)
+    return Cat(Const(column, 1 << len(address)).bit_select(address, 1) for column in columns)
