@@ -59,6 +59,8 @@ class TrainingConfig:
     selection : int - further training images kept apart, on which the best epoch is chosen
     label_smoothing : float - share of a label spread over all classes, 0 to below 1
     betas : (float, float) - decay rates of Adam's moments
+    averaging : float or None - decay of an exponential average of the parameters over a stage's steps, which is judged and kept in place of the
+        parameters of the latest step; None: no average
     threads : int - of PyTorch, in each process; sums depend on it in their last bits, so a resumed training needs the same
     precision : str - ``float32``, or ``bfloat16``: mixed precision in training; evaluation is in float32 always
     compile : bool - compile the training step with torch.compile (on a CPU that takes a C++ compiler; without one it is left out)
@@ -74,6 +76,7 @@ class TrainingConfig:
     selection: Annotated[int, Field(ge=1)] = 2500
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     betas: tuple[_Rate, _Rate] = (0.9, 0.999)
+    averaging: _Rate | None = None
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False

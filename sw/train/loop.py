@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ExperimentError
+from .averaging import Averaging
 from .batches import Batches
 from .checkpoint import (
     CHECKPOINT,
@@ -33,6 +34,7 @@ from .finiteness import NonFiniteError
 from .history import EpochRecord, History
 from .interruption import Interruption
 from .labelled_images import LabelledImages, share_out
+from .networks import Network
 from .progress import TrainingProgress, say_stopped
 from .recurrent import RecurrentOptimisation
 from .stages import begin_stage, build_optimiser, learning_rate, set_learning_rate, stage_position
@@ -41,14 +43,7 @@ from .surroundings import Surroundings
 from .training_error import TrainingError, training_error
 from .training_record import TrainingRecord
 from .training_result import TrainingResult
-from .training_state import (
-    Position,
-    damage_named,
-    load_best,
-    load_state_tensors,
-    read_state,
-    state_tensors,
-)
+from .training_state import Position, TrainingState, damage_named, load_best, read_state
 
 __all__ = ["Training", "TrainingError"]
 
@@ -70,6 +65,7 @@ class Training:
     Members
     -------
     network : Module - neither wrapped nor compiled
+    judged : Module - what is measured and kept: the network, or the average of its parameters where the experiment has one
     position : Position
 
     Raises
@@ -121,12 +117,23 @@ class Training:
     def stage(self) -> StageConfig:
         return self.config.stages[self._stage_index]
 
+    @property
+    def judged(self) -> Network:
+        return self.averaging.network if self.averaging else self.network
+
+    @property
+    def _state(self) -> TrainingState:
+        parts = (self.network, self.optimiser, self.recurrent, self.averaging)
+        return TrainingState(*parts, self.ranks.device)
+
     def _begin_stage(self, index: int) -> None:
-        """Layers in the form of stage `index`, a fresh optimiser, and gradients averaged over the processes."""
+        """Layers in the form of stage `index`, a fresh optimiser and average, and gradients averaged over the processes."""
         self._stage_index = index
         begin_stage(self.network, self.config.stages, index)
         self.optimiser = build_optimiser(self.network, self.stage, self.config)
         self.recurrent = RecurrentOptimisation(self.optimiser, self.network)
+        decay = self.config.averaging
+        self.averaging = None if decay is None else Averaging(self.network, decay)
         # With real weights nothing reads the scale factors.
         self._step.begin_stage(some_unused=self.stage.weights == "real")
 
@@ -177,9 +184,9 @@ class Training:
             except NonFiniteError as error:
                 name, rate = self.experiment.name, self.stage.learning_rate
                 raise training_error(error, name, position, rate, self.last_path) from error
-            position.step += 1
-            position.loss_sum += loss
-            position.n_right += n_right
+            if self.averaging:
+                self.averaging.update()
+            position.add_step(loss, n_right)
             progress.step()
             minutes = (time.monotonic() - self._saved) / 60
             interrupted = self.ranks.any(interruption.requested)
@@ -196,7 +203,7 @@ class Training:
     def _finish_epoch(self, progress: TrainingProgress, record: TrainingRecord) -> None:
         """Measures the epoch, keeps its network where it is the best one, and saves the state for a resume."""
         position = self.position
-        recalibrate(self.network, self.parts.training.images[:_RECALIBRATION_IMAGES])
+        recalibrate(self.judged, self.parts.training.images[:_RECALIBRATION_IMAGES])
         selection = self.share_right(self.parts.selection)
         self._tick()
         entry = EpochRecord(
@@ -211,9 +218,7 @@ class Training:
             seconds=position.epoch_seconds,
         )
         self.history.append(entry)
-        position.epoch += 1
-        position.step, position.loss_sum, position.n_right = 0, 0.0, 0
-        position.epoch_seconds = 0.0
+        position.next_epoch()
         # A network with real weights is no result.
         if self.stage.weights == "binary" and selection >= position.selection_accuracy:
             position.best_epoch, position.selection_accuracy = position.epoch, selection
@@ -226,9 +231,9 @@ class Training:
         progress.epoch(entry, position)
 
     def share_right(self, images: LabelledImages) -> float:
-        """The accuracy on `images`, of which each process looks at its share."""
+        """The accuracy of the judged network on `images`, of which each process looks at its share."""
         own = slice(self.ranks.rank, None, self.ranks.size)
-        n_right = count_right(self.network, images.images[own], images.labels[own])
+        n_right = count_right(self.judged, images.images[own], images.labels[own])
         return self.ranks.sums([n_right])[0] / len(images)
 
     def resume(self) -> None:
@@ -245,16 +250,13 @@ class Training:
                 self._begin_stage(index)
             if self.position.best_epoch:  # found out now, not when the last epoch is done
                 load_best(self.network, self.best_path, self.experiment)
-            load_network_tensors(self.network, contents.tensors, self.last_path)
-            load_state_tensors(
-                contents.tensors, self.network, self.optimiser, self.recurrent, self.ranks.device
-            )
+            self._state.load(contents.tensors, self.last_path)
 
     def finish(self, test_set: LabelledImages) -> TrainingResult:
         """Measures the best epoch's network on the held-out images and on the test set, and notes the result in its checkpoint."""
         contents = read_checkpoint(self.best_path)
-        begin_stage(self.network, self.config.stages, len(self.config.stages) - 1)
-        load_network_tensors(self.network, contents.tensors, self.best_path)
+        begin_stage(self.judged, self.config.stages, len(self.config.stages) - 1)
+        load_network_tensors(self.judged, contents.tensors, self.best_path)
         held_out, test = self.share_right(self.parts.held_out), self.share_right(test_set)
         result = TrainingResult.of(
             self.best_path,
@@ -278,7 +280,7 @@ class Training:
                 "selection_accuracy": self.position.selection_accuracy,
                 "seconds": self.position.seconds,
             }
-            tensors = network_tensors(self.network)
+            tensors = network_tensors(self.judged)
             save_checkpoint(self.best_path, CheckpointFile(self.experiment, results, tensors))
 
     def _save_last(self) -> None:
@@ -286,9 +288,7 @@ class Training:
         if self.ranks.is_main:
             results = {"history": self.history.to_json(), "teacher": self._teacher}
             results |= self.position.results() | Surroundings.of(self.ranks).results()
-            tensors = network_tensors(self.network) | state_tensors(
-                self.network, self.optimiser, self.recurrent, self.ranks.device
-            )
+            tensors = self._state.tensors()
             save_checkpoint(self.last_path, CheckpointFile(self.experiment, results, tensors))
         self._saved, self._kept = time.monotonic(), replace(self.position)
 

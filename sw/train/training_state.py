@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import CheckpointError, InputFileError
-from .checkpoint import CheckpointFile, load_network_tensors, read_checkpoint
+from .averaging import Averaging
+from .checkpoint import CheckpointFile, load_network_tensors, network_tensors, read_checkpoint
 from .distributed import Ranks
 from .experiment import Experiment
 from .networks import Network
@@ -23,6 +24,7 @@ from .surroundings import Surroundings
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _OPTIMISER = "optimiser."
 _RECURRENT = "recurrent."
+_AVERAGE = "average."
 _RANDOM_STATE = "random_state"
 _CUDA_RANDOM_STATE = "cuda_random_state"
 
@@ -50,6 +52,17 @@ class Position:
     seconds: float = 0.0
     best_epoch: int = 0
     selection_accuracy: float = -1.0
+
+    def add_step(self, loss: float, n_right: int) -> None:
+        """Notes a step with its mean loss."""
+        self.step += 1
+        self.loss_sum += loss
+        self.n_right += n_right
+
+    def next_epoch(self) -> None:
+        """Ends the epoch that runs."""
+        self.epoch += 1
+        self.step, self.loss_sum, self.n_right, self.epoch_seconds = 0, 0.0, 0, 0.0
 
     def results(self) -> dict[str, Any]:
         """For a checkpoint's metadata; JSON keeps every bit of a float."""
@@ -127,58 +140,74 @@ def _check_experiment(contents: CheckpointFile, experiment: Experiment, path: Pa
         )
 
 
-def state_tensors(
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    recurrent: RecurrentOptimisation,
-    device: torch.device,
-) -> dict[str, Tensor]:
-    """What a resume needs beside the network: Adam's moments, the recurrent state, the random state."""
-    tensors = {_RANDOM_STATE: torch.get_rng_state()}
-    if device.type == "cuda":
-        tensors[_CUDA_RANDOM_STATE] = torch.cuda.get_rng_state(device)
-    for name, parameter in network.named_parameters():
-        for moment, value in optimiser.state.get(parameter, {}).items():
-            tensors[f"{_OPTIMISER}{name}.{moment}"] = value.contiguous()
-    for name, value in recurrent.state_dict().items():
-        tensors[f"{_RECURRENT}{name}"] = value.contiguous()
-    return tensors
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """What a training changes, beside its position.
 
-
-def load_state_tensors(
-    tensors: Mapping[str, Tensor],
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    recurrent: RecurrentOptimisation,
-    device: torch.device,
-) -> None:
-    """Takes up what `state_tensors` gave.
-
-    Raises
-    ------
-    KeyError - a tensor is missing
-    RuntimeError, ValueError - a tensor is of another shape or belongs to another layer
+    Parameters
+    ----------
+    network : Network
+    optimiser : torch.optim.Optimizer - of the stage that runs, as all that follow
+    recurrent : RecurrentOptimisation
+    averaging : Averaging or None
+    device : torch.device - of the network
     """
-    torch.set_rng_state(tensors[_RANDOM_STATE])
-    if device.type == "cuda" and _CUDA_RANDOM_STATE in tensors:
-        torch.cuda.set_rng_state(tensors[_CUDA_RANDOM_STATE], device)
-    for name, parameter in network.named_parameters():
-        if f"{_OPTIMISER}{name}.{_MOMENTS[0]}" not in tensors:
-            continue  # no gradient has reached it in this stage
-        state = {moment: tensors[f"{_OPTIMISER}{name}.{moment}"] for moment in _MOMENTS}
-        optimiser.state[parameter] = {
-            moment: value.to(device)
-            if moment == "step"
-            else torch.empty_like(parameter.detach()).copy_(value)  # in its memory layout
-            for moment, value in state.items()
-        }
-    recurrent.load_state_dict(
-        {
-            name.removeprefix(_RECURRENT): value
-            for name, value in tensors.items()
-            if name.startswith(_RECURRENT)
-        }
-    )
+
+    network: Network
+    optimiser: torch.optim.Optimizer
+    recurrent: RecurrentOptimisation
+    averaging: Averaging | None
+    device: torch.device
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a resume needs: the network, its average, Adam's moments, the recurrent state, the random state."""
+        tensors = network_tensors(self.network) | {_RANDOM_STATE: torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors[_CUDA_RANDOM_STATE] = torch.cuda.get_rng_state(self.device)
+        for name, parameter in self.network.named_parameters():
+            for moment, value in self.optimiser.state.get(parameter, {}).items():
+                tensors[f"{_OPTIMISER}{name}.{moment}"] = value.contiguous()
+        for name, value in self.recurrent.state_dict().items():
+            tensors[f"{_RECURRENT}{name}"] = value.contiguous()
+        for name, value in (self.averaging.state_dict() if self.averaging else {}).items():
+            tensors[f"{_AVERAGE}{name}"] = value.contiguous()
+        return tensors
+
+    def load(self, tensors: dict[str, Tensor], path: Path) -> None:
+        """Takes up what `tensors` gave and the file at `path` holds.
+
+        Raises
+        ------
+        CheckpointError - the tensors of another network
+        KeyError - a tensor is missing
+        RuntimeError, ValueError - a tensor is of another shape or belongs to another layer
+        """
+        load_network_tensors(self.network, tensors, path)
+        torch.set_rng_state(tensors[_RANDOM_STATE])
+        if self.device.type == "cuda" and _CUDA_RANDOM_STATE in tensors:
+            torch.cuda.set_rng_state(tensors[_CUDA_RANDOM_STATE], self.device)
+        for name, parameter in self.network.named_parameters():
+            if f"{_OPTIMISER}{name}.{_MOMENTS[0]}" not in tensors:
+                continue  # no gradient has reached it in this stage
+            state = {moment: tensors[f"{_OPTIMISER}{name}.{moment}"] for moment in _MOMENTS}
+            self.optimiser.state[parameter] = {
+                moment: value.to(self.device)
+                if moment == "step"
+                else torch.empty_like(parameter.detach()).copy_(value)  # in its memory layout
+                for moment, value in state.items()
+            }
+        self.recurrent.load_state_dict(_with_prefix(tensors, _RECURRENT))
+        if self.averaging:
+            self.averaging.load_state_dict(_with_prefix(tensors, _AVERAGE))
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, under the rest of their names."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def differences(made_by: Any, asked: Any, place: str = "") -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The training loop on a tiny network: learns, resumes to the bit from any step, and stops with a reason."""
 
 import dataclasses
+import json
 import math
 
 import pytest
@@ -17,7 +18,7 @@ from rbonn.sw.train.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from rbonn.sw.train.evaluation import accuracy
+from rbonn.sw.train.evaluation import accuracy, pixels
 from rbonn.sw.train.experiment import Experiment, StageConfig, TrainingConfig
 from rbonn.sw.train.history import History
 from rbonn.sw.train.labelled_images import LabelledImages
@@ -116,11 +117,15 @@ def assert_same_end(whole, parts):
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
 
 
-@pytest.mark.parametrize("mode", ["paper", "official", "off"])
+@pytest.mark.parametrize(
+    ("mode", "averaging"), [("paper", None), ("paper", 0.7), ("official", None), ("off", None)]
+)
 def test_a_training_that_was_stopped_within_epochs_has_the_bits_of_an_uninterrupted_one(
-    tmp_path, mode
+    tmp_path, mode, averaging
 ):
-    experiment = changed(with_mode(mode), stages=TWO_STAGES, checkpoint_minutes=0)
+    experiment = changed(
+        with_mode(mode), stages=TWO_STAGES, checkpoint_minutes=0, averaging=averaging
+    )
     images = labelled(120)  # 6 steps per epoch, 18 in all
     Training(experiment, tmp_path / "whole", images).run(quiet=True)
     run_until(Training(experiment, tmp_path / "parts", images), 4)
@@ -138,6 +143,7 @@ def test_a_training_that_was_stopped_within_epochs_has_the_bits_of_an_uninterrup
     assert any(name.endswith("exp_avg_sq") for name in tensors)
     kind = {"paper": "previous_weight", "official": "previous_gradient", "off": "signs"}[mode]
     assert any(name.startswith("recurrent.") and name.endswith(kind) for name in tensors)
+    assert ("average.layers.1.weight" in tensors) == (averaging is not None)
 
 
 def test_a_checkpoint_within_an_epoch_comes_when_its_time_has_come(tmp_path, monkeypatch):
@@ -202,6 +208,64 @@ def test_a_training_learns_and_reports_the_accuracy_of_its_checkpoint(tmp_path):
     assert results["test_accuracy"] == result.test_accuracy
     assert results["held_out_accuracy"] == result.held_out_accuracy
     assert results["epoch"] == result.best_epoch
+
+
+def test_the_average_is_judged_and_kept_with_statistics_of_its_own(tmp_path):
+    decay, images = 0.9, labelled(120)
+    experiment = changed(EXPERIMENT, averaging=decay, stages=(StageConfig(epochs=2),))
+    training = Training(experiment, tmp_path, images)
+    steps = []
+    training.optimiser.register_step_post_hook(
+        lambda *_: steps.append(training.network.layers[1].weight.detach().double())
+    )
+    training.run(1, quiet=True)
+    training.position.selection_accuracy = 0.0  # the second epoch is the best one
+    training.run(quiet=True)
+    expected = steps[0]
+    for weight in steps[1:]:
+        expected = decay * expected + (1 - decay) * weight
+    test_set = labelled(200, seed=1)
+    result = training.finish(test_set)
+    network, _ = load_checkpoint(result.checkpoint)
+    torch.testing.assert_close(network.layers[1].weight.double(), expected, rtol=1e-5, atol=1e-7)
+    assert not torch.allclose(
+        network.layers[1].weight, training.network.layers[1].weight, rtol=0.01
+    )
+    judged, latest = (
+        n.layers[1](n.layers[0](pixels(training.parts.training.images))).double().mean((0, 2, 3))
+        for n in (network, training.network)
+    )
+    # Batch norm sums a hundred thousand numbers in float32.
+    torch.testing.assert_close(network.layers[2].running_mean.double(), judged, rtol=0, atol=1e-4)
+    assert (judged - latest).abs().max() > 1e-2
+    assert accuracy(network, test_set.images, test_set.labels) == result.test_accuracy
+
+
+def test_an_average_leaves_the_training_itself_as_it_is(tmp_path):
+    weights = []
+    for folder, decay in (("with", 0.9), ("without", None)):
+        training = Training(changed(EXPERIMENT, averaging=decay), tmp_path / folder, labelled(120))
+        training.run(quiet=True)
+        weights.append(list(training.network.parameters()))
+    assert all(torch.equal(first, second) for first, second in zip(*weights, strict=True))
+
+
+def test_a_training_from_before_an_experiment_could_average_resumes(tmp_path):
+    images = labelled(120)
+    Training(EXPERIMENT, tmp_path / "whole", images).run(quiet=True)
+    training = Training(EXPERIMENT, tmp_path / "parts", images)
+    training.run(2, quiet=True)
+    path = training.last_path
+    with safetensors.safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata()
+    old = json.loads(metadata["experiment"])
+    del old["training"]["averaging"]
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(tensors, path, metadata | {"experiment": json.dumps(old)})
+    training = Training(EXPERIMENT, tmp_path / "parts", images)
+    training.resume()
+    training.run(quiet=True)
+    assert_same_end(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_held_out_images_choose_nothing(tmp_path):
