@@ -85,7 +85,7 @@ class RBOLayer(nn.Module):
         self.tau = tau
         self.u0 = _or_default(u0, {"paper": 1e-3, "off": 0.0}.get(mode, 0.2))
         self.eta_u = eta_u
-        self.weight_limit = None if self.official else _or_default(weight_limit, 1.5)
+        self.weight_limit = 1.5 if weight_limit is None and not self.official else weight_limit
         for name, value in (("Lam", self.lam), ("U0", self.u0), ("Eta_u", eta_u)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be at least 0, not {value!r}")

@@ -21,6 +21,7 @@ class RecurrentConfig:
     tau : float - threshold of the density test, 0 to 1
     u0 : float or None - gains at the start
     eta_u : float - learning rate of the gains, relative to the weights'
+    weight_limit : float or None - latent weights are kept in -limit..limit
     """
 
     mode: Mode = "paper"
@@ -28,6 +29,7 @@ class RecurrentConfig:
     tau: Annotated[float, Field(ge=0, le=1)] = 0.6
     u0: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     eta_u: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
+    weight_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     def layer_options(self) -> RBOOptions:
         """Keyword arguments for the constructor of a layer."""
@@ -37,4 +39,5 @@ class RecurrentConfig:
             "tau": self.tau,
             "u0": self.u0,
             "eta_u": self.eta_u,
+            "weight_limit": self.weight_limit,
         }

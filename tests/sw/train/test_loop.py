@@ -259,7 +259,7 @@ def test_a_training_from_before_an_experiment_could_average_resumes(tmp_path):
     with safetensors.safe_open(str(path), framework="pt") as file:
         metadata = file.metadata()
     old = json.loads(metadata["experiment"])
-    del old["training"]["averaging"]
+    del old["training"]["averaging"], old["network"]["recurrent"]["weight_limit"]
     tensors = safetensors.torch.load_file(path)
     safetensors.torch.save_file(tensors, path, metadata | {"experiment": json.dumps(old)})
     training = Training(EXPERIMENT, tmp_path / "parts", images)

@@ -445,8 +445,8 @@ def test_without_active_channels_mode_paper_is_mode_off_with_the_bilinear_term(t
     assert torch.equal(paper.scale, off.scale)
 
 
-@pytest.mark.parametrize("mode", ["paper", "off"])
-def test_latent_weights_are_limited_in_the_modes_that_promise_it(mode):
+@pytest.mark.parametrize("mode", ["paper", "official", "off"])
+def test_latent_weights_are_kept_within_their_limit(mode):
     layer = RBOLinear(2, 1, mode=mode, weight_limit=0.5)
     optimiser, _ = descent(layer, rate=1.0)
     layer.weight.data = torch.tensor([[-0.4, 0.3]])

@@ -28,8 +28,8 @@ def test_each_mode_has_its_own_defaults_and_takes_others(mode, lam, u0, limit):
     assert (layer.tau, layer.eta_u) == (0.6, 0.1)
     assert torch.equal(layer.gain.detach(), torch.full((2,), u0))
     assert layer.gain.requires_grad == mode.startswith("official")
-    other = RBOLinear(3, 2, mode=mode, lam=0.0, u0=0.0)
-    assert (other.lam, other.u0) == (0.0, 0.0)
+    other = RBOLinear(3, 2, mode=mode, lam=0.0, u0=0.0, weight_limit=0.5)
+    assert (other.lam, other.u0, other.weight_limit) == (0.0, 0.0, 0.5)
 
 
 def test_mode_off_has_no_bilinear_term_whatever_is_asked_for():
