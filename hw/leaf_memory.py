@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 
 from .popcount import PopcountConfig
-from .weight_memory import read_signature
+from .primitives.block_memory import BlockMemoryConfig, block_memory, read_signature
 
 CARRY_GROUP = 2
 """Carry lanes that share a memory: two bits per processing element, as many as a leaf's count."""
@@ -29,6 +28,7 @@ class LeafMemoryConfig:
     contents : tuple of int - plain words as in `WeightMemoryConfig`, bit ``pe * SIMD + lane``
     ram_depth : int - words of the device's block RAM at its greatest width (ECP5: 512 of 36 bits, iCE40: 256 of 16)
     read_latency : int - enabled cycles from address to data, 1 or 2
+    form : str - see `primitives.block_memory`
     """
 
     pe: int
@@ -36,6 +36,7 @@ class LeafMemoryConfig:
     contents: tuple[int, ...] = field(repr=False)
     ram_depth: int = 512
     read_latency: int = 1
+    form: str = "portable"
 
     def __post_init__(self) -> None:
         if not self.popcount.absorbed:
@@ -139,23 +140,23 @@ class LeafMemory(wiring.Component):
         elements: list[list[Value]] = [[] for _ in range(config.pe)]
         for index, (lanes, bits) in enumerate(config._groups):
             depth, width = config.memory_shapes[index]
-            memory = Memory(
-                shape=width,
-                depth=depth,
-                init=config.table(index),
-                attrs={"ram_style": "block", "rom_style": "block"},
+            memory = block_memory(
+                BlockMemoryConfig(
+                    width=width,
+                    depth=depth,
+                    contents=tuple(config.table(index)),
+                    read_latency=config.read_latency,
+                    form=config.form,
+                )
             )
             m.submodules[f"group{index}"] = memory
-            port = memory.read_port()
             m.d.comb += [
-                port.addr.eq(Cat(*(self.activations[k] for k in lanes), self.read.address)),
-                port.en.eq(self.read.enable),
+                memory.read.address.eq(
+                    Cat(*(self.activations[k] for k in lanes), self.read.address)
+                ),
+                memory.read.enable.eq(self.read.enable),
             ]
-            data = port.data
-            if config.read_latency == 2:
-                data = Signal(width, name=f"data{index}", reset_less=True)
-                with m.If(self.read.enable):
-                    m.d.sync += data.eq(port.data)
+            data = memory.read.data
             for pe in range(config.pe):
                 elements[pe].append(data[pe * bits : (pe + 1) * bits])
         m.d.comb += self.read.data.eq(Cat(*(Cat(*parts) for parts in elements)))

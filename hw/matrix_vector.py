@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out, connect
 from .counter import step_counter
 from .fifo import FifoConfig
 from .popcount import PopcountConfig
+from .primitives.block_memory import read_signature
 from .processing_element import ProcessingElementConfig
 from .replay import beats_signature
-from .weight_memory import read_signature
 
 BACK_PRESSURE = ("enable", "credit")
 WEIGHT_SOURCES = ("memory", "absorbed", "stream")

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
+from .primitives.block_memory import BlockMemoryConfig, block_memory
+from .table import table_lookup
 
 PRESET_FORMS = ("block", "logic")
 
@@ -28,6 +29,7 @@ class PresetMemoryConfig:
     row_classes, column_classes : tuple of int - the class of each output row and of each output column, numbered from 0
     memory : str - "block" (block RAM) or "logic" (constants in LUTs)
     read_latency : int - enabled cycles from the current word to `data`, 1 or 2
+    form : str - what "block" is made of, see `primitives.block_memory`
     """
 
     width: int
@@ -37,6 +39,7 @@ class PresetMemoryConfig:
     column_classes: tuple[int, ...] = field(default=(0,), repr=False)
     memory: str = "logic"
     read_latency: int = 1
+    form: str = "portable"
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -56,6 +59,18 @@ class PresetMemoryConfig:
             raise ValueError(f"Preset memory must be one of {PRESET_FORMS}, not {self.memory!r}")
         if self.read_latency not in (1, 2):
             raise ValueError(f"Preset read latency must be 1 or 2, not {self.read_latency!r}")
+
+    @property
+    def block(self) -> BlockMemoryConfig:
+        """The memory in the form "block"."""
+        table = self.table
+        return BlockMemoryConfig(
+            width=self.width,
+            depth=len(table),
+            contents=tuple(table),
+            read_latency=self.read_latency,
+            form=self.form,
+        )
 
     @property
     def n_row_classes(self) -> int:
@@ -116,19 +131,23 @@ class PresetMemory(wiring.Component):
         m = Module()
         config = self.config
         table = config.table
-        m.submodules.presets = presets = Memory(
-            shape=config.width,
-            depth=len(table),
-            init=table,
-            attrs={"ram_style": config.memory, "rom_style": config.memory},
-        )
-        port = presets.read_port()
-        m.d.comb += port.en.eq(self.enable)
-        if config.read_latency == 1:
-            m.d.comb += self.data.eq(port.data)
+        address = Signal(range(len(table)))
+        if config.memory == "block":
+            m.submodules.presets = presets = block_memory(config.block)
+            m.d.comb += [
+                presets.read.address.eq(address),
+                presets.read.enable.eq(self.enable),
+                self.data.eq(presets.read.data),
+            ]
         else:
+            # The constants stand before the last register: what adds a preset has its whole cycle for that.
+            at = address
+            for stage in range(config.read_latency - 1):
+                earlier, at = at, Signal(range(len(table)), name=f"address{stage}")
+                with m.If(self.enable):
+                    m.d.sync += at.eq(earlier)
             with m.If(self.enable):
-                m.d.sync += self.data.eq(port.data)
+                m.d.sync += self.data.eq(table_lookup(table, config.width, at))
 
         n_rows, n_columns = len(config.row_classes), len(config.column_classes)
         group, group_is_last = Signal(range(config.row_groups)), Signal(init=config.row_groups == 1)
@@ -153,7 +172,7 @@ class PresetMemory(wiring.Component):
             )
             if length > 1
         ]
-        m.d.comb += port.addr.eq(Cat(*parts))
+        m.d.comb += address.eq(Cat(*parts))
         return m
 
 

@@ -1,6 +1,7 @@
 """Keeps a vector while it is used: the array reads each one once for every group of rows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -8,6 +9,12 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
+from .primitives.block_memory import (
+    BlockMemoryConfig,
+    block_memory,
+    read_signature,
+    write_signature,
+)
 
 
 def beats_signature(words: int, width: int) -> wiring.Signature:
@@ -39,6 +46,7 @@ class ReplayConfig:
     times : int - how often each vector is read, at least 1; once: nothing is buffered, a word is read while it is offered
     memory : str - "block", "lut_ram" or "logic"; of one word a vector, registers serve whatever is asked for
     read_latency : int - enabled cycles from `take` to `data`, 1 or 2
+    form : str - what "block" is made of, see `primitives.block_memory`
     """
 
     width: int
@@ -46,6 +54,7 @@ class ReplayConfig:
     times: int
     memory: str = "block"
     read_latency: int = 1
+    form: str = "portable"
 
     def __post_init__(self) -> None:
         for name in ("width", "words", "times"):
@@ -71,6 +80,18 @@ class ReplayConfig:
     def memory_shape(self) -> tuple[int, int]:
         """(depth, width) of the buffer: two vectors, each rounded up to a power of two so that addresses need no adder."""
         return (2 << (self.words - 1).bit_length() if self.is_buffered else 0), self.width
+
+    @property
+    def block(self) -> BlockMemoryConfig:
+        """The memory in the form "block"."""
+        depth, width = self.memory_shape
+        return BlockMemoryConfig(
+            width=width,
+            depth=depth,
+            read_latency=self.read_latency,
+            writable=True,
+            form=self.form,
+        )
 
     def component(self) -> "Replay":
         return Replay(self)
@@ -119,17 +140,9 @@ class Replay(wiring.Component):
 
     def _buffer(self, m: Module) -> None:
         config = self.config
-        depth, width = config.memory_shape
 
         # Writer and reader never touch the same bank, so what a collision would read does not matter.
-        style = {"block": "block", "lut_ram": "distributed", "logic": "logic"}[config.memory]
-        m.submodules.buffer = buffer = Memory(
-            shape=width,
-            depth=depth,
-            init=[],
-            attrs={"ram_style": style, "no_rw_check": 1},
-        )
-        write, read = buffer.write_port(), buffer.read_port()
+        write, read = self._memory(m)
         full = Array(Signal(name=f"full{bank}") for bank in range(2))
 
         # Writing: fill one bank, then the other.
@@ -138,11 +151,11 @@ class Replay(wiring.Component):
         write_is_last = Signal(init=config.words == 1)
         m.d.comb += [
             self.i.ready.eq(~full[write_bank]),
-            write.addr.eq(Cat(write_word, write_bank) if config.words > 1 else write_bank),
+            write.address.eq(Cat(write_word, write_bank) if config.words > 1 else write_bank),
             write.data.eq(self.i.payload),
-            write.en.eq(self.i.valid & self.i.ready),
+            write.enable.eq(self.i.valid & self.i.ready),
         ]
-        with m.If(write.en):
+        with m.If(write.enable):
             step_counter(m, write_word, write_is_last, config.words)
             with m.If(write_is_last):
                 m.d.sync += write_bank.eq(~write_bank)
@@ -150,9 +163,9 @@ class Replay(wiring.Component):
         read_bank = Signal()
         m.d.comb += [
             self.beats.available.eq(full[read_bank]),
-            read.addr.eq(Cat(self.beats.word, read_bank) if config.words > 1 else read_bank),
-            read.en.eq(self.beats.enable),
-            self.beats.data.eq(self._delayed(m, read.data, config.read_latency - 1)),
+            read.address.eq(Cat(self.beats.word, read_bank) if config.words > 1 else read_bank),
+            read.enable.eq(self.beats.enable),
+            self.beats.data.eq(read.data),
         ]
         release = self.beats.take & self.beats.last
         with m.If(release):
@@ -160,7 +173,32 @@ class Replay(wiring.Component):
 
         # The banks belong to the reader while full, to the writer while not.
         for bank in range(2):
-            with m.If(write.en & write_is_last & (write_bank == bank)):
+            with m.If(write.enable & write_is_last & (write_bank == bank)):
                 m.d.sync += full[bank].eq(1)
             with m.Elif(release & (read_bank == bank)):
                 m.d.sync += full[bank].eq(0)
+
+    def _memory(self, m: Module) -> tuple[Any, Any]:
+        """Write and read port of the buffer, of `block_memory`'s signatures."""
+        config = self.config
+        depth, width = config.memory_shape
+        if config.memory == "block":
+            m.submodules.buffer = buffer = block_memory(config.block)
+            return buffer.write, buffer.read
+        write = write_signature(depth, width).create()
+        read = read_signature(depth, width).create()
+        m.submodules.buffer = buffer = Memory(
+            shape=width,
+            depth=depth,
+            init=[],
+            attrs={"ram_style": {"lut_ram": "distributed", "logic": "logic"}[config.memory]},
+        )
+        write_port, read_port = buffer.write_port(), buffer.read_port(domain="comb")
+        m.d.comb += [
+            write_port.addr.eq(write.address),
+            write_port.data.eq(write.data),
+            write_port.en.eq(write.enable),
+            read_port.addr.eq(read.address),
+            read.data.eq(self._delayed(m, read_port.data, config.read_latency)),
+        ]
+        return write, read

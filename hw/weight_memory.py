@@ -5,17 +5,12 @@ from dataclasses import dataclass, field
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, connect
 
+from .primitives.block_memory import BlockMemoryConfig, block_memory, read_signature
 from .table import table_lookup
 
 MEMORY_FORMS = ("block", "lut_ram", "logic")
-_STYLES = {"block": "block", "lut_ram": "distributed"}
-
-
-def read_signature(depth: int, width: int) -> wiring.Signature:
-    """A read port seen from its reader: `data` is the word at the `address` some enabled cycles before, as many as the memory states."""
-    return wiring.Signature({"address": Out(range(depth)), "enable": Out(1), "data": In(width)})
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,7 @@ class WeightMemoryConfig:
     memory : str - one of `MEMORY_FORMS`
     writable : bool - whether a loader stream can replace the contents; not for "logic"
     read_latency : int - enabled cycles from address to data, 1 or 2
+    form : str - what "block" is made of, see `primitives.block_memory`
     """
 
     width: int
@@ -39,6 +35,7 @@ class WeightMemoryConfig:
     memory: str = "block"
     writable: bool = False
     read_latency: int = 1
+    form: str = "portable"
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -55,6 +52,19 @@ class WeightMemoryConfig:
             )
         if self.read_latency not in (1, 2):
             raise ValueError(f"Weight read latency must be 1 or 2, not {self.read_latency!r}")
+        assert self.block  # its own conditions
+
+    @property
+    def block(self) -> BlockMemoryConfig:
+        """The memory in the form "block"."""
+        return BlockMemoryConfig(
+            width=self.width,
+            depth=self.depth,
+            contents=self.contents,
+            read_latency=self.read_latency,
+            writable=self.writable,
+            form=self.form,
+        )
 
     @property
     def depth(self) -> int:
@@ -86,37 +96,52 @@ class WeightMemory(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         config = self.config
-        if config.memory == "logic":
+        if config.memory == "block":
+            write = self._block(m)
+        elif config.memory == "lut_ram":
+            write = self._lut_ram(m)
+        else:
             address = self._delayed(m, self.read.address, config.read_latency)
             m.d.comb += self.read.data.eq(table_lookup(config.contents, config.width, address))
-            return m
+            write = None
 
-        # Left to itself the mapper turns shallow block RAM into LUTs and deep LUT tables into block RAM.
-        style = _STYLES[config.memory]
-        m.submodules.weights = weights = Memory(
-            shape=config.width,
-            depth=config.depth,
-            init=config.contents,
-            attrs={"ram_style": style, "rom_style": style, "no_rw_check": 1},
-        )
-        port = weights.read_port()
-        m.d.comb += [
-            port.addr.eq(self.read.address),
-            port.en.eq(self.read.enable),
-            self.read.data.eq(self._delayed(m, port.data, config.read_latency - 1)),
-        ]
-        if config.writable:
-            write = weights.write_port()
+        if write is not None and config.writable:
+            write_enable, write_address, write_data = write
             word = Signal(range(config.depth))
             m.d.comb += [
                 self.i_load.ready.eq(1),
-                write.addr.eq(word),
-                write.data.eq(self.i_load.payload),
-                write.en.eq(self.i_load.valid),
+                write_address.eq(word),
+                write_data.eq(self.i_load.payload),
+                write_enable.eq(self.i_load.valid),
             ]
             with m.If(self.i_load.valid):
                 m.d.sync += word.eq(Mux(word == config.depth - 1, 0, word + 1))
         return m
+
+    def _block(self, m: Module) -> tuple[Value, Value, Value] | None:
+        """Connects the read port and returns the write port, if there is one: enable, address, data."""
+        m.submodules.block = block = block_memory(self.config.block)
+        connect(m, wiring.flipped(self.read), block.read)
+        if not self.config.writable:
+            return None
+        return block.write.enable, block.write.address, block.write.data
+
+    def _lut_ram(self, m: Module) -> tuple[Value, Value, Value] | None:
+        """The same of a memory that is read combinationally; its address waits, so that no register is wider than need be."""
+        config = self.config
+        m.submodules.words = words = Memory(
+            shape=config.width,
+            depth=config.depth,
+            init=config.contents,
+            attrs={"ram_style": "distributed", "rom_style": "distributed", "no_rw_check": 1},
+        )
+        port = words.read_port(domain="comb")
+        address = self._delayed(m, self.read.address, config.read_latency)
+        m.d.comb += [port.addr.eq(address), self.read.data.eq(port.data)]
+        if not config.writable:
+            return None
+        write = words.write_port()
+        return write.en, write.addr, write.data
 
     def _delayed(self, m: Module, value: Value, cycles: int) -> Value:
         for stage in range(cycles):
