@@ -32,7 +32,7 @@ def compile_icarus(verilog: str, bench: str, bench_top: str, folder: Path, log: 
     from cocotb_tools import config
 
     iverilog, vvp = find_icarus()
-    (folder / "design.v").write_text(_started(verilog), encoding="utf-8")
+    (folder / "design.v").write_text(started(verilog), encoding="utf-8")
     (folder / "bench.sv").write_text(bench, encoding="utf-8")
     command = [iverilog, "-g2012", "-s", bench_top, "-o", "simulation.vvp", "bench.sv", "design.v"]
     if run_logged(command, folder, log):
@@ -42,7 +42,7 @@ def compile_icarus(verilog: str, bench: str, bench_top: str, folder: Path, log: 
     return [vvp, "-m", config.lib_entry("vpi", "icarus"), "simulation.vvp", "-none"]
 
 
-def _started(verilog: str) -> str:
+def started(verilog: str) -> str:
     """`verilog` with every ``always @*`` made to run once at time 0.
 
     Icarus does not run one whose inputs keep their initial values, so its outputs would stay unknown. For that, yosys has each of them read a

