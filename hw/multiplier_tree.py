@@ -1,0 +1,177 @@
+"""Sum of integer products in one beat of a row: a multiplier for each lane, then a tree of adders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .primitives import COUNTING_FORMS, CountingForm
+
+
+@dataclass(frozen=True)
+class MultiplierTreeConfig:
+    """Shape of a multiplier tree.
+
+    Parameters
+    ----------
+    simd : int - lanes of a beat, at least 1
+    element_bits : int - bits of an activation, 2 to 18
+    signed : bool - activations are two's complement
+    weight_element_bits : int - bits of a weight, two's complement, 2 to 18
+    dsp : bool - leave products to synthesis, which takes DSP blocks; else they are made of partial products in logic
+    form : str - one of `COUNTING_FORMS`, for the accumulator behind the tree
+    """
+
+    simd: int
+    element_bits: int = 8
+    signed: bool = True
+    weight_element_bits: int = 8
+    dsp: bool = True
+    form: str = "portable"
+
+    def __post_init__(self) -> None:
+        if self.simd < 1:
+            raise ValueError(f"SIMD must be at least 1, not {self.simd!r}")
+        for name in ("element_bits", "weight_element_bits"):
+            if not 2 <= getattr(self, name) <= 18:
+                subject = name.replace("_", " ").capitalize()
+                raise ValueError(f"{subject} must be 2 to 18, not {getattr(self, name)!r}")
+        if self.form not in COUNTING_FORMS:
+            raise ValueError(f"Form must be one of {tuple(COUNTING_FORMS)}, not {self.form!r}")
+
+    @property
+    def counting(self) -> CountingForm:
+        return COUNTING_FORMS[self.form]
+
+    @property
+    def activation_bits(self) -> int:
+        return self.simd * self.element_bits
+
+    @property
+    def weight_bits(self) -> int:
+        return self.simd * self.weight_element_bits
+
+    @property
+    def product_bits(self) -> int:
+        return self.element_bits + self.weight_element_bits
+
+    @property
+    def output_bits(self) -> int:
+        return self.product_bits + (self.simd - 1).bit_length()
+
+    @property
+    def product_cycles(self) -> int:
+        """Registers of a product: one of a DSP block, or one per level of partial products."""
+        return 1 if self.dsp else (self.weight_element_bits - 1).bit_length()
+
+    @cached_property
+    def latency_cycles(self) -> int:
+        """Enabled cycles from a beat to its sum: operands, product, and one per level of adders."""
+        return 1 + self.product_cycles + (self.simd - 1).bit_length()
+
+    def offset(self, matrix: np.ndarray) -> np.ndarray:
+        """What a row of `matrix` (rows, columns) adds up to beyond the sum of its products: int64 (rows), the same for all.
+
+        The output is the sum with its highest bit inverted. Without DSP blocks the partial product of a weight's sign is complemented
+        instead of negated.
+        """
+        n_beats = matrix.shape[1] // self.simd
+        offset = n_beats << (self.output_bits - 1)
+        if not self.dsp:
+            offset -= matrix.shape[1] << (self.weight_element_bits - 1)
+        return np.full(len(matrix), offset, np.int64)
+
+    def component(self) -> MultiplierTree:
+        return MultiplierTree(self)
+
+
+class MultiplierTree(wiring.Component):
+    """Multiplies lane by lane and adds: ``o = sum(x[k] * w[k]) + constant``, the constant being `MultiplierTreeConfig.offset`'s of a beat.
+
+    Operands and products have registers of their own, as DSP blocks do: on iCE40 both are those of the SB_MAC16. Every level of adders ends
+    in registers.
+
+    Latency is `config.latency_cycles` enabled cycles; throughput is one beat per enabled cycle. There is no valid flag: the
+    surroundings delay their own by the same number of enabled cycles.
+
+    Members
+    -------
+    enable : In(1) - the registers move only while this is high
+    activations : In(simd * element_bits) - lane 0 least significant
+    weights : In(simd * weight_element_bits) - lane 0 least significant
+    o : Out(output_bits) - the sum, unsigned by its highest bit being inverted
+    """
+
+    def __init__(self, config: MultiplierTreeConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "enable": In(1),
+                "activations": In(config.activation_bits),
+                "weights": In(config.weight_bits),
+                "o": Out(config.output_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        x = [self.activations.word_select(k, config.element_bits) for k in range(config.simd)]
+        w = [self.weights.word_select(k, config.weight_element_bits) for k in range(config.simd)]
+        x = self._registers(m, "x", [lane.as_signed() if config.signed else lane for lane in x])
+        w = self._registers(m, "w", [lane.as_signed() for lane in w])
+        if config.dsp:
+            products = [a * b for a, b in zip(x, w, strict=True)]
+            terms = self._registers(m, "product", products)
+        else:
+            terms = self._logic_products(m, x, w)
+        level = 0
+        while len(terms) > 1:
+            sums = [sum(terms[k + 1 : k + 2], start=terms[k]) for k in range(0, len(terms), 2)]
+            terms = self._registers(m, f"level{level}", sums)
+            level += 1
+        total = terms[0]
+        m.d.comb += self.o.eq(Cat(total[:-1], ~total[-1]))
+        return m
+
+    def _logic_products(self, m: Module, x: list[Signal], w: list[Signal]) -> list[Signal]:
+        """Products of all lanes, partial products added in pairs, a register after each level."""
+        config = self.config
+        lanes = [self._partial_products(a, b) for a, b in zip(x, w, strict=True)]
+        step = 1  # weight bits from one partial product to the next
+        for level in range(config.product_cycles):
+            for lane, parts in enumerate(lanes):
+                sums = [
+                    sum((part << step for part in parts[k + 1 : k + 2]), start=parts[k])
+                    for k in range(0, len(parts), 2)
+                ]
+                if len(sums) == 1:
+                    sums = [sums[0][: config.product_bits].as_signed()]
+                lanes[lane] = self._registers(m, f"lane{lane}_level{level}", sums)
+            step *= 2
+        return [parts[0] for parts in lanes]
+
+    def _partial_products(self, x: Signal, w: Signal) -> list[Value]:
+        """The activation for each bit of the weight that is set, without the bit's power; that of the sign complemented."""
+        sign = Mux(w[-1], x, 0)
+        return [
+            *(Mux(bit, x, 0) for bit in w[:-1]),
+            ~(sign if self.config.signed else Cat(sign, C(0, 1)).as_signed()),
+        ]
+
+    def _registers(self, m: Module, name: str, values: list[Value]) -> list[Signal]:
+        """Registers of the values' own shapes."""
+        registers = [
+            Signal(value.shape(), name=f"{name}_{k}", reset_less=True)
+            for k, value in enumerate(values)
+        ]
+        with m.If(self.enable):
+            m.d.sync += [
+                register.eq(value) for register, value in zip(registers, values, strict=True)
+            ]
+        return registers
