@@ -38,6 +38,9 @@ class IntegerTreeConfig:
         if self.form not in COUNTING_FORMS:
             raise ValueError(f"Form must be one of {tuple(COUNTING_FORMS)}, not {self.form!r}")
 
+    step = 1
+    has_late_lane = False
+
     @property
     def counting(self) -> CountingForm:
         return COUNTING_FORMS[self.form]

@@ -1,4 +1,4 @@
-"""The processing-element array: a binary matrix times a stream of binary vectors, folded by PE and SIMD."""
+"""The processing-element array: a matrix times a stream of vectors, folded by PE and SIMD. Both are binary, unless `operands` say otherwise."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from .counter import step_counter
 from .fifo import FifoConfig
-from .popcount import PopcountConfig
+from .operands import BITS, Operands
 from .primitives.block_memory import read_signature
 from .processing_element import ProcessingElementConfig
 from .replay import beats_signature
@@ -19,7 +19,7 @@ WEIGHT_SOURCES = ("memory", "absorbed", "stream")
 
 @dataclass(frozen=True)
 class MatrixVectorConfig:
-    """Shape and folding of a binary matrix-vector unit, and how a device does it best.
+    """Shape and folding of a matrix-vector unit, and how a device does it best.
 
     Parameters
     ----------
@@ -27,13 +27,17 @@ class MatrixVectorConfig:
     pe : int - rows computed at once; divides `mh`
     simd : int - columns computed at once; divides `mw`
     accumulator_bits : int - bits of presets and results, two's complement; every row's must fit
-    output : str - "bits": whether preset + matches is at least 0; "sums": preset + 2 matches; "matches": the matches, without preset
+    output : str - "bits": whether preset + matches is at least 0; "sums": preset + 2 matches; "matches": the matches, without preset.
+        Other operands count products instead of matches, and their sums once.
     vectors_per_frame : int - at least 1
     form : str - how matches are counted, one of `primitives.COUNTING_FORMS`
     back_pressure : str - "enable": all registers wait while a result does; "credit": they never wait, and a row is finished only
         when its result has a place
     weights : str - "memory": a word for each beat; "absorbed": the memory counts the leaves; "stream": a second stream
     read_latency : int - cycles that memories take for a word, 1 or 2
+    operands : Operands - what a lane multiplies
+    groups : int - groups of rows, each with vectors of its own, one after the other; divides `mh`, and `pe` divides a group's rows
+    depthwise : bool - every row has columns of its own: lane k of row p of a row group is element ``k * pe + p`` of a transfer
     """
 
     mh: int
@@ -47,15 +51,22 @@ class MatrixVectorConfig:
     back_pressure: str = "enable"
     weights: str = "memory"
     read_latency: int = 1
+    operands: Operands = BITS
+    groups: int = 1
+    depthwise: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("mh", "mw", "pe", "simd", "vectors_per_frame"):
+        for name in ("mh", "mw", "pe", "simd", "vectors_per_frame", "groups"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
-        for name, part, whole in (("PE", self.pe, self.mh), ("SIMD", self.simd, self.mw)):
+        rows = "rows" if self.groups == 1 else "rows of a group"
+        for name, part, what, whole in (
+            ("Groups", self.groups, "rows", self.mh),
+            ("PE", self.pe, rows, self.mh // self.groups),
+            ("SIMD", self.simd, "columns", self.mw),
+        ):
             if whole % part:
                 allowed = [n for n in range(1, whole + 1) if whole % n == 0]
-                what = "rows" if name == "PE" else "columns"
                 raise ValueError(
                     f"{name} must divide the {what}, not {part} into {whole}; it may be one of {allowed}"
                 )
@@ -64,6 +75,15 @@ class MatrixVectorConfig:
                 raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
         if self.read_latency not in (1, 2):
             raise ValueError(f"Read latency must be 1 or 2, not {self.read_latency!r}")
+        if self.weights == "absorbed" and not self.operands.can_absorb:
+            raise ValueError(f"Absorbed leaves must count matches of bits, not {self.operands}")
+        if self.depthwise and not self.operands.is_lane_by_lane:
+            raise ValueError(f"Depthwise operands must be Bits or Products, not {self.operands}")
+        if self.depthwise and (self.groups > 1 or self.weights == "absorbed"):
+            raise ValueError(
+                "A depthwise unit must have one group and weights that are not absorbed, "
+                f"not {self.groups} and {self.weights!r}"
+            )
         assert self.element  # its own conditions
 
     @property
@@ -73,8 +93,18 @@ class MatrixVectorConfig:
 
     @property
     def row_groups(self) -> int:
-        """Neuron fold: how often a vector is used."""
+        """Neuron fold: groups of `pe` rows that are computed one after the other."""
         return self.mh // self.pe
+
+    @property
+    def uses(self) -> int:
+        """How often a vector is used: row groups that share it."""
+        return 1 if self.depthwise else self.row_groups // self.groups
+
+    @property
+    def transfers_per_vector(self) -> int:
+        """Transfers of a vector, each plane of a beat one."""
+        return self.beats_per_row * self.operands.planes
 
     @property
     def n_words(self) -> int:
@@ -83,8 +113,10 @@ class MatrixVectorConfig:
 
     @property
     def element(self) -> ProcessingElementConfig:
-        popcount = PopcountConfig(self.simd, self.form, self.weights == "absorbed")
-        return ProcessingElementConfig(popcount, self.accumulator_bits, self.mw, self.output)
+        tree = self.operands.tree(self.simd, self.form, self.weights == "absorbed")
+        planes = self.operands.planes
+        most = self.beats_per_row * tree.most * ((1 << planes) - 1)
+        return ProcessingElementConfig(tree, self.accumulator_bits, most, self.output, planes)
 
     @property
     def weight_bits(self) -> int:
@@ -97,7 +129,7 @@ class MatrixVectorConfig:
 
     @property
     def input_width(self) -> int:
-        return self.simd
+        return self.element.popcount.activation_bits * (self.pe if self.depthwise else 1)
 
     @property
     def output_width(self) -> int:
@@ -105,7 +137,7 @@ class MatrixVectorConfig:
 
     @property
     def inputs_per_frame(self) -> int:
-        return self.vectors_per_frame * self.beats_per_row
+        return self.vectors_per_frame * self.transfers_per_vector * (self.row_groups // self.uses)
 
     @property
     def outputs_per_frame(self) -> int:
@@ -113,14 +145,14 @@ class MatrixVectorConfig:
 
     @property
     def interval_cycles(self) -> int:
-        """Cycles per frame at full rate: one beat per cycle."""
-        return self.vectors_per_frame * self.n_words
+        """Cycles per frame at full rate: one beat, or one plane of it, per cycle."""
+        return self.vectors_per_frame * self.row_groups * self.transfers_per_vector
 
     @property
     def count_cycles(self) -> int:
         """Cycles from taking a beat to the one that accumulates it."""
         memories = self.read_latency * (2 if self.weights == "absorbed" else 1)
-        return memories + self.element.popcount.latency_cycles
+        return memories + self.element.count_cycles
 
     @property
     def has_output_register(self) -> bool:
@@ -140,7 +172,7 @@ class MatrixVectorConfig:
             # From giving a credit to having it back: the way of a row's last beat to the output, and a register.
             for places in range(1, self.count_cycles + 6):
                 way = self.count_cycles + 1 + FifoConfig(1, places).latency_cycles + 1
-                if places * self.beats_per_row >= way:
+                if places * self.transfers_per_vector >= way:
                     break
         return FifoConfig(self.output_width, places, memory="logic")
 
@@ -149,23 +181,27 @@ class MatrixVectorConfig:
 
 
 class MatrixVector(wiring.Component):
-    """Binary matrix-vector product: per row, preset + number of columns where weight and input agree.
+    """Matrix-vector product: per row, preset + number of columns where weight and input agree, or their products.
 
-    A vector of ``mw // simd`` beats, beat k holding columns k * simd and up, is read `row_groups` times: once for each group of `pe`
-    rows. Vectors, weights and presets come through ports, in that order:
+    A vector of ``mw // simd`` beats, beat k holding columns k * simd and up, is read `uses` times: once for each group of `pe`
+    rows that it meets. Vectors, weights and presets come through ports, in that order:
 
         beat, weights -> XNOR and popcount -> accumulator -> sign of preset + matches, or sum
 
     With p matches among N columns the signed sum is 2p - N. For bits the preset is minus the number of matches that
     the threshold asks for, so the sign is the answer and no comparator is needed. For sums the matches count twice and the preset
-    is bias - N, so the result is the sum itself.
+    is bias - N, so the result is the sum itself. Other operands are counted as unsigned codes; the preset takes back what that adds
+    (`bit_planes.code_offset`, `IntegerTreeConfig.offset`, `MultiplierTreeConfig.offset`), and the sum is preset + count.
+
+    A grouped convolution has `groups` groups of rows, and a frame's vectors are in turn for one group after the other. In a depthwise one
+    every transfer holds the lanes of `pe` rows, and each vector is for the next `pe` rows.
 
     A beat that is taken meets its weights `read_latency` cycles later. Bubbles move along, so the unit drains by itself.
-    Throughput is one beat per cycle; the latency is stated by the `Config`.
+    Throughput is one beat per cycle, or one bit plane of it; the latency is stated by the `Config`.
 
     Members
     -------
-    beats : Out(beats_signature(beats_per_row, simd)) - lane 0 least significant; 1 is +1
+    beats : Out(beats_signature(transfers_per_vector, input_width)) - lane 0 least significant; 1 is +1
     o : Out(stream.Signature(pe * element_bits)) - row group 0 first, its lowest row least significant
     weights : Out(read_signature) - word ``row_group * beats_per_row + beat`` of `weight_bits` bits; only from a memory
     activations : Out(simd) - the beat that `weights.address` belongs to; only where leaves are absorbed
@@ -180,7 +216,7 @@ class MatrixVector(wiring.Component):
     def __init__(self, config: MatrixVectorConfig) -> None:
         self.config = config
         members = {
-            "beats": Out(beats_signature(config.beats_per_row, config.simd)),
+            "beats": Out(beats_signature(config.transfers_per_vector, config.input_width)),
             "o": Out(stream.Signature(unsigned(config.output_width))),
             "enable": Out(1),
             "preset": In(config.pe * config.element.preset_bits),
@@ -199,17 +235,22 @@ class MatrixVector(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         config = self.config
-        take, word, beat_is_last = self._sequence(m)
+        take, word, beat_ends, row_end = self._sequence(m)
 
         # What belongs to a beat travels beside it; stage s is s enabled cycles after it was taken. Only the flags are reset.
         depth = config.count_cycles
-        valid = self._travel(m, "valid", take, depth, reset_less=False)
-        row_ends = self._travel(m, "row_ends", take & beat_is_last, depth + 1, reset_less=False)
+        counted = self._travel(m, "counted", take & beat_ends, depth, reset_less=False)
+        row_ends = self._travel(m, "row_ends", take & row_end, depth + 1, reset_less=False)
 
-        weights = self._weights(m, word)
+        weights = self._weights(m, word, beat_ends)
         is_first = Signal(init=1)
-        with m.If(self.enable & valid[depth]):
+        with m.If(self.enable & counted[depth]):
             m.d.sync += is_first.eq(row_ends[depth])
+        is_first_plane, weigh = Signal(init=1), C(0)
+        if config.operands.planes > 1:
+            weigh = self._travel(m, "weigh", take, depth - 1, reset_less=False)[-1]
+            with m.If(self.enable & weigh):
+                m.d.sync += is_first_plane.eq(counted[depth - 1])
 
         # Presets have the memories' latency too; theirs ends where they are looked at.
         looked_at = depth + config.element.is_preset_last
@@ -221,12 +262,14 @@ class MatrixVector(wiring.Component):
             m.submodules[f"element{index}"] = element
             m.d.comb += [
                 element.enable.eq(self.enable),
-                element.activations.eq(self.beats.data),
+                element.activations.eq(self._activations(index)),
                 element.weights.eq(weights.word_select(index, len(element.weights))),
-                element.accumulate.eq(valid[depth]),
+                element.accumulate.eq(counted[depth]),
                 element.is_first.eq(is_first),
                 self.sums.word_select(index, config.accumulator_bits).eq(element.sum),
             ]
+            if config.operands.planes > 1:
+                m.d.comb += [element.weigh.eq(weigh), element.is_first_plane.eq(is_first_plane)]
             if config.element.preset_bits:
                 m.d.comb += element.preset.eq(
                     self.preset.word_select(index, config.element.preset_bits)
@@ -236,11 +279,32 @@ class MatrixVector(wiring.Component):
         self._send(m, Cat(results), row_ends[depth + 1])
         return m
 
-    def _sequence(self, m: Module) -> tuple[Value, Signal, Signal]:
-        """Counts beats and words. Returns whether a beat is taken, the number of its word of weights, and whether it ends a row."""
+    def _activations(self, index: int) -> Value:
+        """Lanes of the processing element `index`: all of a beat, or in a depthwise unit every `pe`-th."""
+        config, data = self.config, self.beats.data
+        if not config.depthwise:
+            return data
+        bits = len(data) // (config.pe * config.simd)
+        return Cat(data.word_select(k * config.pe + index, bits) for k in range(config.simd))
+
+    def _sequence(self, m: Module) -> tuple[Value, Signal, Signal, Signal]:
+        """Counts transfers and words of weights.
+
+        Returns whether a transfer is taken, the number of its word, and whether it is the last one of its beat and of its row.
+        """
         config = self.config
-        beat, ends_row = Signal(range(config.beats_per_row)), Signal(init=config.beats_per_row == 1)
-        word, is_last = Signal(range(config.n_words)), Signal(init=config.n_words == 1)
+        planes, n_transfers, n_uses = (
+            config.operands.planes,
+            config.transfers_per_vector,
+            config.uses,
+        )
+        plane, beat_ends = Signal(range(planes)), Signal(init=planes == 1)
+        beat, ends_row = Signal(range(n_transfers)), Signal(init=n_transfers == 1)
+        use, is_last_use = Signal(range(n_uses)), Signal(init=n_uses == 1)
+        word, is_last_word = Signal(range(config.n_words)), Signal(init=config.n_words == 1)
+        # Where all row groups share a vector, the last word of weights tells its end, and uses need no counter.
+        has_groups = n_uses < config.row_groups
+        is_last = (ends_row & is_last_use) if has_groups else (is_last_word & beat_ends)
         take, go = Signal(), self.beats.available
         if config.weights == "stream":
             go = go & self.i_weights.valid
@@ -257,9 +321,14 @@ class MatrixVector(wiring.Component):
             self.beats.enable.eq(self.enable),
         ]
         with m.If(take):
-            step_counter(m, beat, ends_row, config.beats_per_row)
-            step_counter(m, word, is_last, config.n_words)
-        return take, word, ends_row
+            step_counter(m, plane, beat_ends, planes)
+            step_counter(m, beat, ends_row, n_transfers)
+            with m.If(beat_ends):
+                step_counter(m, word, is_last_word, config.n_words)
+            if has_groups:
+                with m.If(ends_row):
+                    step_counter(m, use, is_last_use, n_uses)
+        return take, word, beat_ends, ends_row
 
     def _has_credit(self, m: Module, taken: Value) -> Signal:
         """Whether a result's place is free. A row takes it with its last beat and gives it back when its result leaves."""
@@ -276,11 +345,11 @@ class MatrixVector(wiring.Component):
             m.d.sync += [free.eq(free + 1), has_credit.eq(1)]
         return has_credit
 
-    def _weights(self, m: Module, word: Signal) -> Value:
+    def _weights(self, m: Module, word: Signal, beat_ends: Signal) -> Value:
         """The weights of the beat that is on `beats.data`, or one memory's latency later where leaves are absorbed."""
         config = self.config
         if config.weights == "stream":
-            m.d.comb += self.i_weights.ready.eq(self.beats.take)
+            m.d.comb += self.i_weights.ready.eq(self.beats.take & beat_ends)
             return self._travel(m, "weights", self.i_weights.payload, config.read_latency)[-1]
         at = config.read_latency if config.weights == "absorbed" else 0
         m.d.comb += [

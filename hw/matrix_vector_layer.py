@@ -79,8 +79,10 @@ class MatrixVectorLayerConfig:
             raise ValueError(
                 f"Border classes must cover {unit.vectors_per_frame} pixels, not {pixels}"
             )
-        # With p matches, 0 to MW, no row may leave the accumulator's range.
-        most = (1 << unit.accumulator_bits - 1) - 1 - unit.mw * (1 + (unit.output == "sums"))
+        # Whatever is counted, 0 to the most, no row may leave the accumulator's range.
+        element = unit.element
+        most = (1 << unit.accumulator_bits - 1) - 1
+        most -= element.most_matches * (1 + element.is_doubled)
         highest = max(presets.values(unit.accumulator_bits))
         if highest > most:
             raise ValueError(
@@ -91,7 +93,11 @@ class MatrixVectorLayerConfig:
     def replay(self) -> ReplayConfig:
         unit = self.unit
         return ReplayConfig(
-            unit.simd, unit.beats_per_row, unit.row_groups, self.replay_memory, unit.read_latency
+            unit.input_width,
+            unit.transfers_per_vector,
+            unit.uses,
+            self.replay_memory,
+            unit.read_latency,
         )
 
     @property
@@ -118,7 +124,9 @@ class MatrixVectorLayerConfig:
     def latency_cycles(self) -> int:
         """Cycles from the transfer of a vector's last beat to the one in which its first result is offered."""
         waits = self.replay.fill_cycles
-        return waits + (self.unit.beats_per_row - 1 if waits else 0) + self.unit.latency_cycles
+        return (
+            waits + (self.unit.transfers_per_vector - 1 if waits else 0) + self.unit.latency_cycles
+        )
 
     def component(self) -> "MatrixVectorLayer":
         return MatrixVectorLayer(self)

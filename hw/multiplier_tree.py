@@ -44,6 +44,9 @@ class MultiplierTreeConfig:
         if self.form not in COUNTING_FORMS:
             raise ValueError(f"Form must be one of {tuple(COUNTING_FORMS)}, not {self.form!r}")
 
+    step = 1
+    has_late_lane = False
+
     @property
     def counting(self) -> CountingForm:
         return COUNTING_FORMS[self.form]
@@ -63,6 +66,11 @@ class MultiplierTreeConfig:
     @property
     def output_bits(self) -> int:
         return self.product_bits + (self.simd - 1).bit_length()
+
+    @property
+    def most(self) -> int:
+        """The greatest output."""
+        return (1 << self.output_bits) - 1
 
     @property
     def product_cycles(self) -> int:

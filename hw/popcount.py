@@ -38,9 +38,21 @@ class PopcountConfig:
         if self.form not in COUNTING_FORMS:
             raise ValueError(f"Form must be one of {tuple(COUNTING_FORMS)}, not {self.form!r}")
 
+    step = 2
+    """What a match adds to a sum of +1 and -1."""
+
     @property
     def counting(self) -> CountingForm:
         return COUNTING_FORMS[self.form]
+
+    @property
+    def activation_bits(self) -> int:
+        return self.simd
+
+    @property
+    def most(self) -> int:
+        """The most that a beat can count: all its lanes."""
+        return self.simd
 
     @cached_property
     def leaves(self) -> tuple[tuple[int, ...], ...]:

@@ -1,4 +1,4 @@
-"""One row of the array: counts the matches of each beat and accumulates them over a row."""
+"""One row of the array: counts each beat and accumulates the counts over a row."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .popcount import PopcountConfig
+from .beat_tree import BeatTreeConfig
 from .primitives import Lane
 
 OUTPUTS = ("bits", "sums", "matches")
@@ -18,26 +18,43 @@ class ProcessingElementConfig:
 
     Parameters
     ----------
-    popcount : PopcountConfig
+    popcount : BeatTreeConfig - what counts a beat: the matches of a `PopcountConfig`, or the products of another tree
     accumulator_bits : int - bits of preset and result, two's complement; every result must fit
-    most_matches : int - matches that a row can have, its number of columns
-    output : str - "bits": whether preset + matches is at least 0; "sums": preset + 2 matches; "matches": the matches, without preset
+    most_matches : int - the most that a row can count: for matches its number of columns
+    output : str - "bits": whether preset + count is at least 0; "sums": preset + step * count; "matches": the count, without preset
+    planes : int - bit planes of a beat, lowest first, at least 1
     """
 
-    popcount: PopcountConfig
+    popcount: BeatTreeConfig
     accumulator_bits: int
     most_matches: int
     output: str = "bits"
+    planes: int = 1
 
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
             raise ValueError(f"Output must be one of {OUTPUTS}, not {self.output!r}")
-        least = least_accumulator_bits(self.popcount.simd, self.output)
+        least = self.beat_most.bit_length() + self.is_doubled + (self.output != "matches")
         if self.accumulator_bits < least:
             raise ValueError(
                 f"Accumulator must have at least {least} bits for SIMD {self.popcount.simd}, "
                 f"not {self.accumulator_bits}"
             )
+
+    @property
+    def beat_most(self) -> int:
+        """The most that a beat can count, all its planes together."""
+        return self.popcount.most * ((1 << self.planes) - 1)
+
+    @property
+    def is_doubled(self) -> bool:
+        """Whether a count adds 2 to the result: matches do, to a sum of +1 and -1."""
+        return self.output == "sums" and self.popcount.step == 2 and self.planes == 1
+
+    @property
+    def count_cycles(self) -> int:
+        """Enabled cycles from a beat, or its last plane, to its count."""
+        return self.popcount.latency_cycles + (self.planes > 1)
 
     @property
     def preset_bits(self) -> int:
@@ -51,7 +68,7 @@ class ProcessingElementConfig:
     @property
     def register_bits(self) -> int:
         """Bits of the accumulator's register: it need not hold the preset's range where that comes last, nor the sums' lowest bit."""
-        bits = self.accumulator_bits - (self.output == "sums")
+        bits = self.accumulator_bits - self.is_doubled
         return min(bits, self.most_matches.bit_length()) if self.is_preset_last else bits
 
     @property
@@ -68,21 +85,25 @@ def least_accumulator_bits(simd: int, output: str) -> int:
 
 
 class ProcessingElement(wiring.Component):
-    """Counts and accumulates: ``sum = preset + step * matches of the row``, `step` being 2 for sums, else 1.
+    """Counts and accumulates: ``sum = preset + step * count of the row``, `step` being 2 for sums of matches, else 1.
 
     A signed sum is preset + 2 matches, so its lowest bit is the preset's: the accumulator counts whole matches and the bit is
     appended.
 
-    A beat is accumulated `config.popcount.latency_cycles` enabled cycles after it came; `accumulate` and `is_first` belong to the beat
-    that is accumulated. The row's result is there in the cycle after its last beat was accumulated, until the next beat is.
+    Plane k of a beat counts 2 ** k times. The lowest comes first, and what has been counted is halved before each further plane: the bit that
+    drops out is a bit of the beat's count, so the adder is no wider than two counts.
+
+    A beat is accumulated `config.count_cycles` enabled cycles after it, or its last plane, came; `accumulate` and `is_first` belong to the
+    beat that is accumulated. The row's result is there in the cycle after its last beat was accumulated, until the next beat is.
     `preset` is looked at when a row's first beat is accumulated, or, where `is_preset_last`, while the result is there.
 
     Members
     -------
     enable : In(1)
-    activations : In(simd)
+    activations : In(popcount.activation_bits)
     weights : In(popcount.weight_bits)
     accumulate, is_first : In(1)
+    weigh, is_first_plane : In(1) - of the plane that is counted one enabled cycle before its beat could be accumulated; only with planes
     preset : In(preset_bits)
     o : Out(output_bits)
     sum : Out(accumulator_bits) - of which `o` is the whole or the sign
@@ -90,10 +111,12 @@ class ProcessingElement(wiring.Component):
 
     def __init__(self, config: ProcessingElementConfig) -> None:
         self.config = config
+        planes = {"weigh": In(1), "is_first_plane": In(1)} if config.planes > 1 else {}
         super().__init__(
-            {
+            planes
+            | {
                 "enable": In(1),
-                "activations": In(config.popcount.simd),
+                "activations": In(config.popcount.activation_bits),
                 "weights": In(config.popcount.weight_bits),
                 "accumulate": In(1),
                 "is_first": In(1),
@@ -114,7 +137,7 @@ class ProcessingElement(wiring.Component):
             popcount.weights.eq(self.weights),
         ]
 
-        doubled = config.output == "sums"
+        doubled = config.is_doubled
         preset = self.preset[doubled:] if config.preset_bits else C(0, config.accumulator_bits)
         starts_at_preset = config.preset_bits > 0 and not config.is_preset_last
         late = (
@@ -122,9 +145,12 @@ class ProcessingElement(wiring.Component):
             if config.popcount.has_late_lane
             else None
         )
+        count = popcount.o
+        if config.planes > 1:
+            count, late = self._weighed(m, count, late), None
         accumulator = Signal(config.register_bits, reset_less=True)
         start = preset if starts_at_preset else C(0, len(accumulator))
-        total = counting.accumulated(m, accumulator, popcount.o, late, start, self.is_first)
+        total = counting.accumulated(m, accumulator, count, late, start, self.is_first)
         step = self.enable & self.accumulate
         with m.If(step):
             m.d.sync += accumulator.eq(total)
@@ -142,3 +168,16 @@ class ProcessingElement(wiring.Component):
             self.o.eq(~self.sum[-1] if config.output == "bits" else self.sum),
         ]
         return m
+
+    def _weighed(self, m: Module, count: Value, late: Lane | None) -> Value:
+        """Count of a beat from those of its planes, in the cycle after its last plane was counted."""
+        config = self.config
+        upper = Signal((2 * config.popcount.most - 1).bit_length(), reset_less=True)
+        lower = Signal(config.planes - 1, reset_less=True)
+        half, start = Cat(upper[1:], C(0, 1)), C(0, len(upper))
+        total = config.popcount.counting.accumulated(
+            m, half, count, late, start, self.is_first_plane
+        )
+        with m.If(self.enable & self.weigh):
+            m.d.sync += [upper.eq(total), lower.eq(Cat(lower[1:], upper[0]))]
+        return Cat(lower, upper)
