@@ -160,9 +160,14 @@ class MatrixVectorConfig:
         return self.back_pressure == "credit" or self.element.is_preset_last
 
     @property
+    def result_cycles(self) -> int:
+        """Cycles from taking a row's last beat to the one in which its result is computed."""
+        return self.count_cycles + (not self.element.is_preset_last)
+
+    @property
     def latency_cycles(self) -> int:
         """Cycles from taking a row's last beat to the one in which its result is offered."""
-        return self.count_cycles + 1 + self.has_output_register * self.queue.latency_cycles
+        return self.result_cycles + self.has_output_register * self.queue.latency_cycles
 
     @property
     def queue(self) -> FifoConfig:
@@ -171,7 +176,7 @@ class MatrixVectorConfig:
         if self.back_pressure == "credit":
             # From giving a credit to having it back: the way of a row's last beat to the output, and a register.
             for places in range(1, self.count_cycles + 6):
-                way = self.count_cycles + 1 + FifoConfig(1, places).latency_cycles + 1
+                way = self.result_cycles + FifoConfig(1, places).latency_cycles + 1
                 if places * self.transfers_per_vector >= way:
                     break
         return FifoConfig(self.output_width, places, memory="logic")
@@ -241,6 +246,7 @@ class MatrixVector(wiring.Component):
         depth = config.count_cycles
         counted = self._travel(m, "counted", take & beat_ends, depth, reset_less=False)
         row_ends = self._travel(m, "row_ends", take & row_end, depth + 1, reset_less=False)
+        done = row_ends[config.result_cycles]
 
         weights = self._weights(m, word, beat_ends)
         is_first = Signal(init=1)
@@ -252,9 +258,8 @@ class MatrixVector(wiring.Component):
             with m.If(self.enable & weigh):
                 m.d.sync += is_first_plane.eq(counted[depth - 1])
 
-        # Presets have the memories' latency too; theirs ends where they are looked at.
-        looked_at = depth + config.element.is_preset_last
-        m.d.comb += self.preset_next.eq(self.enable & row_ends[looked_at - config.read_latency])
+        # Presets have the memories' latency too; theirs ends where a row's last beat is accumulated.
+        m.d.comb += self.preset_next.eq(self.enable & row_ends[depth - config.read_latency])
 
         results = []
         for index in range(config.pe):
@@ -266,6 +271,7 @@ class MatrixVector(wiring.Component):
                 element.weights.eq(weights.word_select(index, len(element.weights))),
                 element.accumulate.eq(counted[depth]),
                 element.is_first.eq(is_first),
+                element.is_last.eq(row_ends[depth]),
                 self.sums.word_select(index, config.accumulator_bits).eq(element.sum),
             ]
             if config.operands.planes > 1:
@@ -275,8 +281,8 @@ class MatrixVector(wiring.Component):
                     self.preset.word_select(index, config.element.preset_bits)
                 )
             results.append(element.o)
-        m.d.comb += self.sums_strobe.eq(self.enable & row_ends[depth + 1])
-        self._send(m, Cat(results), row_ends[depth + 1])
+        m.d.comb += self.sums_strobe.eq(self.enable & done)
+        self._send(m, Cat(results), done)
         return m
 
     def _activations(self, index: int) -> Value:

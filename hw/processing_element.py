@@ -62,8 +62,8 @@ class ProcessingElementConfig:
 
     @property
     def is_preset_last(self) -> bool:
-        """Whether the preset is added to the finished count, instead of being what the accumulator starts at."""
-        return self.output != "matches" and self.popcount.counting.preset_last
+        """Whether the accumulator starts at 0 and the preset is added to the row's count, instead of being what it starts at."""
+        return self.popcount.counting.preset_last
 
     @property
     def register_bits(self) -> int:
@@ -93,16 +93,20 @@ class ProcessingElement(wiring.Component):
     Plane k of a beat counts 2 ** k times. The lowest comes first, and what has been counted is halved before each further plane: the bit that
     drops out is a bit of the beat's count, so the adder is no wider than two counts.
 
-    A beat is accumulated `config.count_cycles` enabled cycles after it, or its last plane, came; `accumulate` and `is_first` belong to the
-    beat that is accumulated. The row's result is there in the cycle after its last beat was accumulated, until the next beat is.
-    `preset` is looked at when a row's first beat is accumulated, or, where `is_preset_last`, while the result is there.
+    A beat is accumulated `config.count_cycles` enabled cycles after it, or its last plane, came; `accumulate`, `is_first` and `is_last`
+    belong to the beat that is accumulated.
+
+    The preset may be where the accumulator starts: then it is looked at with a row's first beat, and the result is there after its
+    last one, until the next beat is accumulated. Or, where `is_preset_last`, the last beat of a row leaves a cleared accumulator, and the
+    preset is added to the sum: then both belong to the cycle of that beat. On iCE40 the clearing costs nothing, and a carry chain that
+    sees the accumulator only takes a lane at its carry-in.
 
     Members
     -------
     enable : In(1)
     activations : In(popcount.activation_bits)
     weights : In(popcount.weight_bits)
-    accumulate, is_first : In(1)
+    accumulate, is_first, is_last : In(1)
     weigh, is_first_plane : In(1) - of the plane that is counted one enabled cycle before its beat could be accumulated; only with planes
     preset : In(preset_bits)
     o : Out(output_bits)
@@ -120,6 +124,7 @@ class ProcessingElement(wiring.Component):
                 "weights": In(config.popcount.weight_bits),
                 "accumulate": In(1),
                 "is_first": In(1),
+                "is_last": In(1),
                 "preset": In(config.preset_bits),
                 "o": Out(config.output_bits),
                 "sum": Out(config.accumulator_bits),
@@ -139,7 +144,6 @@ class ProcessingElement(wiring.Component):
 
         doubled = config.is_doubled
         preset = self.preset[doubled:] if config.preset_bits else C(0, config.accumulator_bits)
-        starts_at_preset = config.preset_bits > 0 and not config.is_preset_last
         late = (
             Lane(popcount.late_activation, popcount.late_weight)
             if config.popcount.has_late_lane
@@ -149,20 +153,24 @@ class ProcessingElement(wiring.Component):
         if config.planes > 1:
             count, late = self._weighed(m, count, late), None
         accumulator = Signal(config.register_bits, reset_less=True)
-        start = preset if starts_at_preset else C(0, len(accumulator))
-        total = counting.accumulated(m, accumulator, count, late, start, self.is_first)
         step = self.enable & self.accumulate
-        with m.If(step):
-            m.d.sync += accumulator.eq(total)
-
-        whole, lowest = accumulator, C(0, 0)
         if config.is_preset_last:
-            padded = Cat(accumulator, C(0, len(preset) - len(accumulator)))
-            whole, lowest = counting.result(m, padded, preset), self.preset[:doubled]
-        elif doubled:
-            lowest = Signal(1, name="lowest", reset_less=True)
-            with m.If(step & self.is_first):
-                m.d.sync += lowest.eq(self.preset[0])
+            start, is_first = C(0, len(accumulator)), C(0, 1)
+            total = counting.accumulated(m, accumulator, count, late, start, is_first)
+            with m.If(step):
+                m.d.sync += accumulator.eq(Mux(self.is_last, 0, total))
+            padded = Cat(total, C(0, len(preset) - len(total)))
+            whole = counting.result(m, padded, preset) if config.preset_bits else padded
+            lowest = self.preset[:doubled]
+        else:
+            start = preset[: len(accumulator)]
+            total = counting.accumulated(m, accumulator, count, late, start, self.is_first)
+            with m.If(step):
+                m.d.sync += accumulator.eq(total)
+            whole, lowest = accumulator, Signal(int(doubled), name="lowest", reset_less=True)
+            if doubled:
+                with m.If(step & self.is_first):
+                    m.d.sync += lowest.eq(self.preset[0])
         m.d.comb += [
             self.sum.eq(Cat(lowest, whole)),
             self.o.eq(~self.sum[-1] if config.output == "bits" else self.sum),
