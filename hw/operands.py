@@ -25,7 +25,7 @@ class Operands(Protocol):
     def is_lane_by_lane(self) -> bool: ...
     @property
     def can_absorb(self) -> bool: ...
-    def tree(self, simd: int, form: str, absorbed: bool) -> BeatTreeConfig:
+    def tree(self, simd: int, form: str = "portable", absorbed: bool = False) -> BeatTreeConfig:
         """What counts a beat, or one plane of it."""
         ...
 
@@ -47,7 +47,7 @@ class Bits:
         if self.planes < 1:
             raise ValueError(f"Planes must be at least 1, not {self.planes!r}")
 
-    def tree(self, simd: int, form: str, absorbed: bool) -> BeatTreeConfig:
+    def tree(self, simd: int, form: str = "portable", absorbed: bool = False) -> PopcountConfig:
         return PopcountConfig(simd, form, absorbed)
 
 
@@ -69,7 +69,7 @@ class Integers:
     is_lane_by_lane = False
     can_absorb = False
 
-    def tree(self, simd: int, form: str, absorbed: bool) -> BeatTreeConfig:
+    def tree(self, simd: int, form: str = "portable", absorbed: bool = False) -> IntegerTreeConfig:
         return IntegerTreeConfig(simd, self.element_bits, form)
 
 
@@ -85,7 +85,9 @@ class Products:
     is_lane_by_lane = True
     can_absorb = False
 
-    def tree(self, simd: int, form: str, absorbed: bool) -> BeatTreeConfig:
+    def tree(
+        self, simd: int, form: str = "portable", absorbed: bool = False
+    ) -> MultiplierTreeConfig:
         return MultiplierTreeConfig(
             simd, self.element_bits, self.signed, self.weight_element_bits, self.dsp, form
         )
