@@ -27,6 +27,14 @@ class _Half(NamedTuple):
     s: Signal | None
 
 
+class _Adder:
+    """The halves of one adder, the first of them its start, and where its carry-out is wanted."""
+
+    def __init__(self, start: _Half) -> None:
+        self.halves = [start]
+        self.carry: Signal | None = None
+
+
 class CarryChain(Elaboratable):
     """Halves of CCU2C cells, in the order of the carry. A half has four pins A to D and a truth table P:
 
@@ -36,24 +44,25 @@ class CarryChain(Elaboratable):
     the carry-out of the half before, its carry-out a function of A and B. So one half takes the top carry of an adder and puts a bit of
     weight 1 into the next adder.
 
+    Timing analysis does not see the cuts and counts a way from every pin to the chain's end. So the adder that was begun first is
+    the last one: those of a tree's first level, whose inputs come from farthest.
+
     Halves may be added as long as the surroundings, whose submodule this is, are being elaborated. Neither end of the chain is
     connected. Storage is none; the cost is two lookup tables for every two halves begun.
     """
 
     def __init__(self) -> None:
-        self._halves: list[_Half] = []
-        self._carry: Signal | None = None
+        self._adders: list[_Adder] = []
 
     def __len__(self) -> int:
-        """Halves so far."""
-        return len(self._halves) + (self._carry is not None)
+        """Halves so far, without one for the last carry."""
+        return sum(len(adder.halves) for adder in self._adders)
 
     def start(self, lowest: Operand = ZERO) -> None:
-        """A half that begins an adder, with a bit at its carry-in, of two pins at most. It ends the adder before."""
+        """A half that begins an adder, with a bit at its carry-in, of two pins at most."""
         assert len(lowest.pins) <= 2, "a carry depends on A and B only"
         init = _table(lambda *pins: 0, lambda *pins: _of(lowest, pins))
-        self._append(init, lowest.pins, self._carry)
-        self._carry = None
+        self._adders.append(_Adder(_half(init, lowest.pins, None)))
 
     def add(self, a: Operand, b: Operand = ZERO) -> Signal:
         """A half that adds two bits; answers their sum.
@@ -61,7 +70,8 @@ class CarryChain(Elaboratable):
         `a`, which is the carry where both are equal, has two pins at most, both together four. With four pins, `b` must be
         0 where the last two of them are.
         """
-        assert self._carry is None, "a carry that is read has to be followed by a new adder"
+        adder = self._adders[-1]
+        assert adder.carry is None, "the adder has ended"
         assert len(a.pins) <= 2, "a carry depends on A and B only"
 
         def propagate(*pins: int) -> int:
@@ -72,29 +82,25 @@ class CarryChain(Elaboratable):
 
         pins, init = (*a.pins, *b.pins), _table(propagate, generate)
         assert len(pins) < 4 or init == _table(propagate, propagate), "the carry would be wrong"
-        s = Signal(name=f"s{len(self._halves)}")
-        self._append(init, pins, s)
+        s = Signal(name=f"s{len(self._adders)}_{len(adder.halves)}")
+        adder.halves.append(_half(init, pins, s))
         return s
 
     def carry(self) -> Signal:
-        """Carry out of the last half, and so the end of its adder."""
-        self._carry = Signal(name=f"carry{len(self._halves)}")
-        return self._carry
-
-    def _append(self, init: int, pins: Sequence[Value], s: Signal | None) -> None:
-        self._halves.append(_Half(init, (*pins, *[C(1, 1)] * (4 - len(pins))), s))
+        """Carry out of the last half: the end of its adder."""
+        adder = self._adders[-1]
+        assert adder.carry is None, "the adder has ended"
+        adder.carry = Signal(name=f"carry{len(self._adders)}")
+        return adder.carry
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        if self._carry is not None:
-            self.start()
-        if len(self._halves) % 2:
-            self.start()
-        n_cells = len(self._halves) // 2
+        halves = self._ordered()
+        n_cells = len(halves) // 2
         links = [Signal(name=f"link{k}") for k in range(n_cells - 1)]
         for cell in range(n_cells):
             ports: dict[str, object] = {"p_INJECT1_0": "NO", "p_INJECT1_1": "NO"}
-            for number, half in enumerate(self._halves[2 * cell : 2 * cell + 2]):
+            for number, half in enumerate(halves[2 * cell : 2 * cell + 2]):
                 ports[f"p_INIT{number}"] = C(half.init, 16)
                 for pin, value in zip("ABCD", half.pins, strict=True):
                     ports[f"i_{pin}{number}"] = value
@@ -106,6 +112,24 @@ class CarryChain(Elaboratable):
                 ports["o_COUT"] = links[cell]
             m.submodules[f"cell{cell}"] = Instance("CCU2C", **ports)
         return m
+
+    def _ordered(self) -> list[_Half]:
+        """All halves in the order of the carry, an even number of them."""
+        halves: list[_Half] = []
+        carry: Signal | None = None
+        for adder in reversed(self._adders):
+            start, *others = adder.halves
+            halves += [start._replace(s=carry), *others]
+            carry = adder.carry
+        if carry is not None:
+            halves.append(_half(0, (), carry))
+        if len(halves) % 2:
+            halves.append(_half(0, (), None))
+        return halves
+
+
+def _half(init: int, pins: Sequence[Value], s: Signal | None) -> _Half:
+    return _Half(init, (*pins, *[C(1, 1)] * (4 - len(pins))), s)
 
 
 def _of(operand: Operand, pins: Sequence[int]) -> int:
