@@ -25,13 +25,14 @@ class MatrixVectorLayerConfig:
         where leaves are absorbed; None where weights are streamed
     presets : PresetMemoryConfig or None - words of pe * accumulator_bits bits, for as many pixels as the frame has vectors; None for
         matches
-    replay_memory : str - what vectors are kept in, see `ReplayConfig`
+    replay_memory, replay_form : str - what vectors are kept in: `memory` and `form` of `ReplayConfig`
     """
 
     unit: MatrixVectorConfig
     weights: WeightMemoryConfig | LeafMemoryConfig | None
     presets: PresetMemoryConfig | None
     replay_memory: str = "block"
+    replay_form: str = "portable"
 
     def __post_init__(self) -> None:
         self._check_weights()
@@ -98,6 +99,7 @@ class MatrixVectorLayerConfig:
             unit.uses,
             self.replay_memory,
             unit.read_latency,
+            self.replay_form,
         )
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..sw.errors import SimulationError, ToolchainNotFoundError, UnknownNameError
 from ..sw.files import check_writable
+from .cell_models import with_cell_models
 from .icarus import compile_icarus, find_icarus
 from .plan import PROGRESS
 from .process import reason, run_logged
@@ -57,12 +58,15 @@ def choose_simulator(wanted: str | None) -> str:
 def compile_bench(
     verilog: str, bench: str, bench_top: str, simulator: str, folder: Path, log: Path
 ) -> list[str]:
-    """Compiles for `simulator`; returns the command that runs the simulation in `folder`.
+    """Compiles for `simulator`, with models of the cells that `verilog` instantiates.
+
+    Returns the command that runs the simulation in `folder`.
 
     Raises
     ------
     ToolchainNotFoundError, BuildFailedError
     """
+    verilog = with_cell_models(verilog)
     if simulator == "icarus":
         return compile_icarus(verilog, bench, bench_top, folder, log)
     return [str(compile_verilator(verilog, bench, bench_top, log))]

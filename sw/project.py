@@ -21,6 +21,7 @@ from ..hw.protocol import HASH_BYTES, ElementKind, Info
 from ..hw.top import Top, TopConfig
 from .build.cache import BuildCache
 from .build.design import TOP, board_design, clock_error, component_verilog
+from .build.device_forms import device_forms
 from .build.elaborate import Elaboration, elaborate
 from .build.flow import Progress
 from .build.synthesis import BuildResult, build
@@ -104,7 +105,7 @@ class Project:
     @cached_property
     def elaboration(self) -> Elaboration:
         """The accelerator, stage by stage."""
-        return elaborate(self.network, self.plan.foldings)
+        return elaborate(self.network, self.plan.foldings, device_forms(self.board))
 
     @cached_property
     def summary(self) -> PlanSummary:

@@ -30,6 +30,7 @@ from ..network import (
     Threshold,
 )
 from ..plan.folding import Folding, window_lanes
+from .device_forms import PORTABLE, DeviceForms
 from .layer import LayerStages, absorbed_by, layer_stages, unsupported
 
 
@@ -56,8 +57,10 @@ class Elaboration:
         return self.layers[edge].presets.observed(values) if edge in self.layers else values
 
 
-def elaborate(network: Network, foldings: dict[str, Folding]) -> Elaboration:
-    """The accelerator for `network` with the given folding of each matrix-vector layer.
+def elaborate(
+    network: Network, foldings: dict[str, Folding], forms: DeviceForms = PORTABLE
+) -> Elaboration:
+    """The accelerator for `network` with the given folding of each matrix-vector layer, in the forms of a device.
 
     Thresholds and integer biases disappear into the accumulators of the unit before them; their edges are still observed.
 
@@ -65,7 +68,7 @@ def elaborate(network: Network, foldings: dict[str, Folding]) -> Elaboration:
     ------
     UnsupportedLayerError - a node, or an order of nodes, that the hardware does not have
     """
-    chain = _Chain(network)
+    chain = _Chain(network, forms)
     nodes = list(network.device_nodes)
     for before, node in zip((network.device_input, *(n.name for n in nodes)), nodes, strict=False):
         if node.inputs != (before,):
@@ -92,6 +95,7 @@ class _Chain:
     """Stages so far, and what streams out of the last one: `lanes` elements of `element_bits` bits per transfer."""
 
     network: Network
+    forms: DeviceForms
     stages: list[Stage] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     layer_of_stage: dict[str, str] = field(default_factory=dict)
@@ -134,7 +138,7 @@ class _Chain:
         if isinstance(node, Conv):
             lanes = window_lanes(node, folding.simd)
         self.regroup(node.name, "channels", lanes, source.elements)
-        layer = layer_stages(self.network, node, consumer, folding)
+        layer = layer_stages(self.network, node, consumer, folding, self.forms)
         stage = ""
         for suffix, config in layer.stages:
             stage = self.append(node.name, suffix, config)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...hw.leaf_memory import LeafMemoryConfig
 from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.preset_memory import PresetMemoryConfig
@@ -17,6 +18,7 @@ from ...hw.width_converter import WidthConverterConfig
 from ..errors import UnsupportedLayerError
 from ..network import Affine, ArgMax, Bipolar, Conv, Dense, EdgeType, Network, Node, Threshold
 from ..plan.folding import Folding, window_lanes
+from .device_forms import PORTABLE, DeviceForms
 from .packing import preset_words, weight_words
 from .presets import Presets, layer_presets
 
@@ -76,7 +78,11 @@ class LayerStages:
 
 
 def layer_stages(
-    network: Network, node: Conv | Dense, consumer: Threshold | Affine | None, folding: Folding
+    network: Network,
+    node: Conv | Dense,
+    consumer: Threshold | Affine | None,
+    folding: Folding,
+    forms: DeviceForms = PORTABLE,
 ) -> LayerStages:
     """Window, regrouping and product of one layer; `consumer` is what the accumulators absorb.
 
@@ -105,19 +111,40 @@ def layer_stages(
     presets = layer_presets(node, output, source, consumer)
     kind = "bits" if isinstance(consumer, Threshold) else "sums"
     bits = max(presets.accumulator_bits, least_accumulator_bits(simd, kind))
-    unit = MatrixVectorConfig(mh, mw, pe, simd, bits, kind, n_vectors)
-    weights = WeightMemoryConfig(pe * simd, weight_words(node.matrix, pe, simd), folding.weights)
+    source_of_weights = "absorbed" if folding.weights == "absorbed" else "memory"
+    unit = MatrixVectorConfig(
+        mh, mw, pe, simd, bits, kind, n_vectors, weights=source_of_weights, **forms.unit
+    )
+    start_words = preset_words(presets.values, pe, bits)
     starts = PresetMemoryConfig(
         pe * bits,
-        preset_words(presets.values, pe, bits),
+        start_words,
         mh // pe,
         presets.row_classes,
         presets.column_classes,
         folding.presets,
+        **forms.memory(2 * len(start_words)),
     )
-    replay_memory = "block" if mw > SMALLEST_BLOCK_BITS else "logic"
-    stages.append(("product", MatrixVectorLayerConfig(unit, weights, starts, replay_memory)))
+    product = MatrixVectorLayerConfig(
+        unit,
+        _weights(node, unit, folding, forms),
+        starts,
+        "block" if mw > SMALLEST_BLOCK_BITS else "logic",
+        forms.memory(4 * mw // simd)["form"],
+    )
+    stages.append(("product", product))
     return LayerStages(tuple(stages), unit, presets)
+
+
+def _weights(
+    node: Conv | Dense, unit: MatrixVectorConfig, folding: Folding, forms: DeviceForms
+) -> WeightMemoryConfig | LeafMemoryConfig:
+    words = weight_words(node.matrix, unit.pe, unit.simd)
+    if unit.weights == "absorbed":
+        return LeafMemoryConfig(
+            unit.pe, unit.element.popcount, words, forms.ram_depth, **forms.memory(len(words))
+        )
+    return WeightMemoryConfig(unit.weight_bits, words, folding.weights, **forms.memory(len(words)))
 
 
 def _sliding_window(node: Conv, source: EdgeType, lanes: int) -> SlidingWindowConfig:

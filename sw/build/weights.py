@@ -22,9 +22,11 @@ def weight_file(config: AcceleratorConfig) -> bytes:
 def _memories(config: AcceleratorConfig) -> Iterator[bytes]:
     for stage in config.stages:
         if isinstance(stage.config, MatrixVectorLayerConfig):
-            weights, presets = stage.config.weights, stage.config.presets
-            yield _words(weights.contents, weights.width)
-            yield _words(presets.table, presets.width)
+            unit, weights, presets = stage.config.unit, stage.config.weights, stage.config.presets
+            if weights is not None:
+                yield _words(weights.contents, unit.pe * unit.simd)
+            if presets is not None:
+                yield _words(presets.table, presets.width)
 
 
 def _words(words: Iterable[int], width: int) -> bytes:

@@ -12,8 +12,11 @@ from functools import singledispatch
 
 from ...hw.argmax import ArgMaxConfig
 from ...hw.fifo import FifoConfig
+from ...hw.leaf_memory import LeafMemoryConfig
+from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
+from ...hw.popcount import PopcountConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
@@ -57,8 +60,10 @@ def block_rams(width: int, depth: int, family: str) -> int:
 def _memory(form: str, width: int, depth: int, family: str, *, writable: bool) -> Resources:
     if form == "block":
         return Resources(block_rams=block_rams(width, depth, family))
-    if writable:  # flip-flops, a write decoder and a read multiplexer
+    if writable and form == "logic":  # flip-flops, a write decoder and a read multiplexer
         return Resources(lut4=width * depth // 2 + depth, ff=width * (depth + 1))
+    if form == "lut_ram":  # four bits of 16 words: two lookup tables, and their write logic
+        return Resources(lut4=-(-width // 4) * -(-depth // 16) * (6 if writable else 4))
     # A table of constants: one LUT holds 16 words of a bit, and what is above is a multiplexer.
     per_bit = 0.5 if depth <= 4 else 0.8 if depth <= 16 else depth / 16 * 0.8
     return Resources(lut4=round(width * per_bit) if depth > 1 else 0, ff=width)
@@ -77,22 +82,57 @@ def stage_cost(config: StageConfig, family: str) -> Resources:
 
 @stage_cost.register
 def _(config: MatrixVectorLayerConfig, family: str) -> Resources:
-    unit, weights, presets = config.unit, config.weights, config.presets
-    memories = _memory(weights.memory, weights.width, weights.depth, family, writable=False)
-    memories += _memory(presets.memory, presets.width, len(presets.table), family, writable=False)
-    per_element = 2.15 * unit.simd + 1.75 * unit.accumulator_bits
-    control = _counter(weights.depth) + _counter(unit.beats_per_row) + 8
-    classes = presets.n_row_classes + presets.n_column_classes
-    if classes > 2:
-        control += (
-            _counter(len(presets.row_classes)) + _counter(len(presets.column_classes)) + 4 * classes
-        )
-    registers = unit.pe * (2 * unit.simd + unit.accumulator_bits) + unit.simd + control
-    if config.replay.is_buffered:
-        replay_depth, replay_width = config.replay.memory_shape
-        memories += _memory(config.replay.memory, replay_width, replay_depth, family, writable=True)
-        control += _counter(config.replay.words) + 10
-    return memories + Resources(round(unit.pe * per_element + control), registers)
+    unit, weights, presets, replay = config.unit, config.weights, config.presets, config.replay
+    total = _array(unit, family)
+    control = _counter(unit.n_words) + _counter(unit.beats_per_row) + 8
+    if isinstance(weights, LeafMemoryConfig):
+        rams = (block_rams(width, depth, family) for depth, width in weights.memory_shapes)
+        total += Resources(block_rams=sum(rams))
+    elif weights is not None:
+        total += _memory(weights.memory, weights.width, weights.depth, family, writable=False)
+    if presets is not None:
+        total += _memory(presets.memory, presets.width, len(presets.table), family, writable=False)
+        classes = presets.n_row_classes + presets.n_column_classes
+        control += _counter(unit.row_groups)
+        if classes > 2:
+            rows, columns = len(presets.row_classes), len(presets.column_classes)
+            control += _counter(rows) + _counter(columns) + 4 * classes
+    if replay.is_buffered:
+        depth, width = replay.memory_shape
+        total += _memory(replay.memory, width, depth, family, writable=True)
+        control += _counter(replay.words) + 10
+    if unit.back_pressure == "credit":
+        control += 3 + (unit.queue.depth > 1) * (8 + unit.output_width)
+    return total + Resources(control, control)
+
+
+def _array(unit: MatrixVectorConfig, family: str) -> Resources:
+    """The processing elements, from the adders that they are made of."""
+    popcount, bits = unit.element.popcount, unit.element.register_bits
+    leaves = 0 if popcount.absorbed else len(popcount.leaves)
+    adders = _adder_bits(popcount)
+    if unit.form == "ecp5":  # halves of carry cells: one more for each adder
+        luts = 2 * leaves + sum(width + 1 for width in adders) + bits + 1
+    else:
+        luts = 4 * leaves + sum(adders) + bits * (1 + popcount.has_late_lane)
+        luts += 0 if popcount.absorbed else len(popcount.carry_lanes)
+        luts += 1 if unit.element.is_preset_last else bits
+    registers = sum(adders) + 2 * leaves + 2 * len(popcount.carry_lanes) + bits
+    return Resources(unit.pe * luts, unit.pe * registers + unit.simd)
+
+
+def _adder_bits(popcount: PopcountConfig) -> list[int]:
+    """Width of each adder of a popcount tree, the most that its terms can be added up."""
+    counts, lanes = [len(leaf) for leaf in popcount.leaves], len(popcount.carry_lanes)
+    widths = []
+    while len(counts) > 1:
+        pairs = len(counts) // 2
+        carried = min(lanes, pairs)
+        lanes -= carried
+        sums = [counts[2 * k] + counts[2 * k + 1] + (k < carried) for k in range(pairs)]
+        widths += [total.bit_length() for total in sums]
+        counts = sums + counts[2 * pairs :]
+    return widths
 
 
 @stage_cost.register

@@ -9,6 +9,7 @@ from typing import Literal
 from ..network import Conv, Dense
 
 Memory = Literal["block", "logic"]
+WeightForm = Literal["block", "absorbed", "lut_ram", "logic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,14 @@ class Folding:
     ----------
     pe : int - rows per cycle, divides MH
     simd : int - columns per cycle, divides MW
-    weights : str - "block" (block RAM) or "logic" (constants in LUTs)
-    presets : str - the same for the accumulators' start values
+    weights : str - "block" (block RAM), "absorbed" (block RAM that counts the leaves of the popcount trees too), "lut_ram", or "logic"
+        (constants beside the XNOR)
+    presets : str - "block" or "logic", for the accumulators' presets
     """
 
     pe: int
     simd: int
-    weights: Memory = "block"
+    weights: WeightForm = "block"
     presets: Memory = "logic"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...boards.board import Board
 from ...hw.width_converter import WidthConverterConfig
+from ..build.device_forms import device_forms
 from ..build.elaborate import elaborate
 from ..build.layer import absorbed_by, layer_stages
 from ..errors import DoesNotFitError, PlanError
@@ -88,7 +89,7 @@ def _entrance_cycles(network: Network) -> int:
 
 def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
     """Estimated cost of the whole design, link included."""
-    stages = elaborate(network, chosen).config.stages
+    stages = elaborate(network, chosen, device_forms(board)).config.stages
     return sum((stage_cost(stage.config, board.family) for stage in stages), start=LINK)
 
 
@@ -105,7 +106,7 @@ def _options(network: Network, node: Conv | Dense, board: Board) -> list[_Option
                 continue
             presets = "logic" if node.matrix.shape[0] // pe <= 32 else "block"
             folding = Folding(pe, simd, weights, presets)
-            layer = layer_stages(network, node, consumer, folding)
+            layer = layer_stages(network, node, consumer, folding, device_forms(board))
             stages = [config for _, config in layer.stages]
             if node is network.device_nodes[0]:
                 lanes = window_lanes(node, simd) if isinstance(node, Conv) else simd

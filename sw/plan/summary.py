@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...boards.board import Board
+from ..build.device_forms import device_forms
 from ..build.elaborate import Elaboration, elaborate
 from ..network import Conv, Dense, Network
 from .costs import LINK, Resources, stage_cost
@@ -65,7 +66,7 @@ def summarise(
     network: Network, plan: AcceleratorPlan, board: Board, elaboration: Elaboration | None = None
 ) -> PlanSummary:
     """Cycles and costs of `plan`, read off the accelerator that it describes."""
-    elaboration = elaboration or elaborate(network, plan.foldings)
+    elaboration = elaboration or elaborate(network, plan.foldings, device_forms(board))
     config = elaboration.config
     layers = []
     for node in network.device_nodes:

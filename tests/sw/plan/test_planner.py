@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rbonn.boards import ICEBREAKER, ULX3S_25F
 from rbonn.boards.board import Capacity
+from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.errors import DoesNotFitError, PlanError
 from rbonn.sw.network import Conv, Dense, Network
@@ -132,7 +133,7 @@ def test_what_does_not_fit_is_named(capacity: Capacity, message: str) -> None:
 def test_the_summary_adds_up() -> None:
     plan = make_plan(NETWORK, ICEBREAKER)
     summary = summarise(NETWORK, plan, ICEBREAKER)
-    config = elaborate(NETWORK, plan.foldings).config
+    config = elaborate(NETWORK, plan.foldings, device_forms(ICEBREAKER)).config
     assert summary.initiation_interval_cycles == max(
         layer.cycles_per_frame for layer in summary.layers
     )

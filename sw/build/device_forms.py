@@ -1,0 +1,60 @@
+"""Which forms of the hardware a device is best at; measured in docs/results.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...boards import Board
+from ...hw.primitives.block_memory_config import MOST_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceForms:
+    """Forms of a matrix-vector layer's parts, named as its configs name them.
+
+    Parameters
+    ----------
+    counting : str - one of `hw.primitives.COUNTING_FORMS`
+    block_memory : str - one of `hw.primitives.block_memory_config.BLOCK_MEMORY_FORMS`
+    back_pressure : str - "enable" or "credit"
+    read_latency : int - cycles that memories take, 1 or 2
+    ram_depth : int - words of a block RAM at its greatest width
+    """
+
+    counting: str = "portable"
+    block_memory: str = "portable"
+    back_pressure: str = "enable"
+    read_latency: int = 1
+    ram_depth: int = 256
+
+    @property
+    def unit(self) -> dict[str, Any]:
+        """Keywords of `MatrixVectorConfig`."""
+        return {
+            "form": self.counting,
+            "back_pressure": self.back_pressure,
+            "read_latency": self.read_latency,
+        }
+
+    def memory(self, depth: int) -> dict[str, Any]:
+        """Keywords of the configs of memories of that depth; what is deeper than a device's block RAM is left to synthesis."""
+        form = self.block_memory if depth <= MOST_WORDS else "portable"
+        return {"read_latency": self.read_latency, "form": form}
+
+
+PORTABLE = DeviceForms()
+"""For any device: what the others are compared with."""
+
+
+def device_forms(board: Board) -> DeviceForms:
+    """The forms for a board's device.
+
+    A clock enable for everything costs an iCE40 nothing and saves the copy of the results; an ECP5 loses a tenth of its clock to it. A
+    DP16KD takes 6 ns to its pins, 1 ns with its output register. An HX8K's router does not cope with carry lanes.
+    """
+    if board.family == "ecp5":
+        return DeviceForms("ecp5", "ecp5", "credit", 2, 512)
+    if board.device.startswith("iCE40UP"):
+        return DeviceForms("ice40_carry_lanes")
+    return DeviceForms("ice40")
