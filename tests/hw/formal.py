@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Elaboratable, Module, Signal
+from amaranth.hdl import Assert, ClockDomain, Elaboratable, Module, Signal
 
 from .netlists import cell_models
 
@@ -39,6 +39,7 @@ def prove(
     mode: Literal["bmc", "prove"] = "bmc",
     cells: str | None = None,
     unknown: Sequence[str] = (),
+    resets: bool = True,
 ) -> str:
     """Runs the proof in `folder`; answers "PASS", "FAIL", or what SymbiYosys says instead.
 
@@ -49,15 +50,22 @@ def prove(
     mode : str - "bmc" or "prove", see the module
     cells : str - family whose cells `bench` instantiates, e.g. "ecp5"
     unknown : Sequence[str] - submodules, by path and with * as wildcard, whose registers start at any value, not at their own
+    resets : bool - whether there may be a reset in any cycle; it resets the bench too
     """
-    files = {"top.il": rtlil.convert(bench, name="top", ports=[])}
+    top, domain = Module(), ClockDomain("sync")
+    top.domains += domain
+    top.submodules.bench = bench
+    if not resets:
+        top.d.comb += domain.rst.eq(0)
+    ports = [domain.clk, domain.rst] if resets else [domain.clk]
+    files = {"top.il": rtlil.convert(top, name="top", ports=ports)}
     if cells is not None:
         names = re.findall(r"^ *cell \\(\w+) ", files["top.il"], re.MULTILINE)
         files["cells.v"] = cell_models(cells, names)
     lines = ["[options]", f"mode {mode}", f"depth {depth}", "[engines]", f"smtbmc {_solver()}"]
     lines += ["[script]", "read_rtlil top.il"]
     lines += [f"read_verilog {name}" for name in files if name.endswith(".v")]
-    lines += ["prep -top top"] + [f"setattr -unset init top.{path}/w:*" for path in unknown]
+    lines += ["prep -top top"] + [f"setattr -unset init top.bench.{path}/w:*" for path in unknown]
     (folder / "proof.sby").write_text("\n".join([*lines, "[files]", *files]) + "\n")
     for name, text in files.items():
         (folder / name).write_text(text)

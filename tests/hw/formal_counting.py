@@ -183,7 +183,8 @@ class ElementBench(Elaboratable):
             m.d.comb += [Assume(row < len(table)), preset.eq(table[row])]
 
         # Beats come in any cycle, and are accumulated when their count is there.
-        beat = Signal(range(rows.n_beats))
+        beat, is_last = Signal(range(rows.n_beats)), Signal()
+        m.d.comb += is_last.eq(beat == rows.n_beats - 1)
         accumulate = delayed(m, "valid", AnySeq(1), latency, Const(1))
         activations, weights = Signal(simd), Signal(simd)
         count = delayed(m, "count", matches_of(activations, weights), latency, Const(1))
@@ -195,15 +196,17 @@ class ElementBench(Elaboratable):
             element.weights.eq(weights),
             element.accumulate.eq(accumulate),
             element.is_first.eq(beat == 0),
+            element.is_last.eq(is_last),
             element.preset.eq(preset[: config.preset_bits]),
         ]
 
         # What a row has so far. It can have no more matches than columns: what the induction starts from.
-        matches, so_far = Signal(16), Signal(range(rows.n_beats + 1))
+        matches, so_far, with_beat = Signal(16), Signal(range(rows.n_beats + 1)), Signal(16)
+        m.d.comb += with_beat.eq(Mux(beat == 0, 0, matches) + count)
         with m.If(accumulate):
             m.d.sync += [
-                beat.eq(Mux(beat == rows.n_beats - 1, 0, beat + 1)),
-                matches.eq(Mux(beat == 0, 0, matches) + count),
+                beat.eq(Mux(is_last, 0, beat + 1)),
+                matches.eq(with_beat),
                 so_far.eq(beat + 1),
             ]
         m.d.comb += [
@@ -212,16 +215,21 @@ class ElementBench(Elaboratable):
             Assert(matches <= simd * so_far),
         ]
 
-        step = 2 if config.output == "sums" else 1
+        # A preset that comes last is seen together with the beat, once the registers hold beats that were seen; else after it.
+        if config.is_preset_last:
+            is_there = delayed(m, "is_there", Const(1), latency, Const(1))
+            is_result, expected = is_there & is_last, with_beat
+        else:
+            is_there, is_result, expected = so_far > 0, so_far == rows.n_beats, matches
         total = Signal(signed(24))
-        m.d.comb += total.eq(preset + step * matches)
+        m.d.comb += total.eq(preset + (2 if config.output == "sums" else 1) * expected)
         held = element.sum if config.output == "matches" else element.sum.as_signed()
-        with m.If(so_far > 0):
+        with m.If(is_there):
             m.d.comb += Assert(held == total)
         if rows.thresholds:
             threshold = Array(Const(value, signed(24)) for value in rows.thresholds)[row]
-            with m.If(so_far == rows.n_beats):
-                m.d.comb += Assert(element.o == (2 * matches - n_columns >= threshold))
+            with m.If(is_result):
+                m.d.comb += Assert(element.o == (2 * expected - n_columns >= threshold))
         return m
 
 
