@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rbonn.sw.train.checkpoint import CHECKPOINT, LAST, read_checkpoint
-from rbonn.sw.train.experiment import find_experiment, parse_experiment
+from rbonn.sw.train.experiment import parse_experiment
 from rbonn.sw.train.history import HISTORY, History
 from rbonn.sw.train.layers import Mode
 
 EXPERIMENT = "cifar10_cnn_1w1a"
+_COMMON = Path(__file__).with_name("rbonn_ablation.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Run:
 
 
 def experiment_of(run: Run, epochs: int, threads: int) -> dict[str, Any]:
-    """The values of a run's experiment file: the shipped ones with the run's mode, seed and number of epochs."""
-    values = tomllib.loads(find_experiment(EXPERIMENT).read_text(encoding="utf-8"))
+    """The values of a run's experiment file: the common ones with the run's mode, seed and number of epochs."""
+    values = tomllib.loads(_COMMON.read_text(encoding="utf-8"))
     values["title"] = f"{EXPERIMENT} for {epochs} epochs, mode {run.mode}, seed {run.seed}"
     values["network"]["recurrent"] = {"mode": run.mode}
     stages = values["training"]["stages"]
