@@ -11,6 +11,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .primitives import COUNTING_FORMS, CountingForm
+from .primitives.ice40.byte_multipliers import BYTE, byte_products
+
+MULTIPLIERS = ("inferred", "ice40_bytes", "logic")
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class MultiplierTreeConfig:
     element_bits : int - bits of an activation, 2 to 18
     signed : bool - activations are two's complement
     weight_element_bits : int - bits of a weight, two's complement, 2 to 18
-    dsp : bool - leave products to synthesis, which takes DSP blocks; else they are made of partial products in logic
+    multipliers : str - "inferred": left to synthesis, which takes a DSP block for each; "ice40_bytes": two in each SB_MAC16, of at most 8 x 8
+        bits; "logic": partial products, never in DSP blocks
     form : str - one of `COUNTING_FORMS`, for the accumulator behind the tree
     """
 
@@ -31,7 +35,7 @@ class MultiplierTreeConfig:
     element_bits: int = 8
     signed: bool = True
     weight_element_bits: int = 8
-    dsp: bool = True
+    multipliers: str = "inferred"
     form: str = "portable"
 
     def __post_init__(self) -> None:
@@ -41,6 +45,16 @@ class MultiplierTreeConfig:
             if not 2 <= getattr(self, name) <= 18:
                 subject = name.replace("_", " ").capitalize()
                 raise ValueError(f"{subject} must be 2 to 18, not {getattr(self, name)!r}")
+        if self.multipliers not in MULTIPLIERS:
+            raise ValueError(f"Multipliers must be one of {MULTIPLIERS}, not {self.multipliers!r}")
+        if (
+            self.multipliers == "ice40_bytes"
+            and max(self.element_bits, self.weight_element_bits) > BYTE
+        ):
+            raise ValueError(
+                f"Operands of 'ice40_bytes' must have at most {BYTE} bits, "
+                f"not {self.element_bits} and {self.weight_element_bits}"
+            )
         if self.form not in COUNTING_FORMS:
             raise ValueError(f"Form must be one of {tuple(COUNTING_FORMS)}, not {self.form!r}")
 
@@ -75,7 +89,7 @@ class MultiplierTreeConfig:
     @property
     def product_cycles(self) -> int:
         """Registers of a product: one of a DSP block, or one per level of partial products."""
-        return 1 if self.dsp else (self.weight_element_bits - 1).bit_length()
+        return (self.weight_element_bits - 1).bit_length() if self.multipliers == "logic" else 1
 
     @cached_property
     def latency_cycles(self) -> int:
@@ -85,12 +99,12 @@ class MultiplierTreeConfig:
     def offset(self, matrix: np.ndarray) -> np.ndarray:
         """What a row of `matrix` (rows, columns) adds up to beyond the sum of its products: int64 (rows), the same for all.
 
-        The output is the sum with its highest bit inverted. Without DSP blocks the partial product of a weight's sign is complemented
+        The output is the sum with its highest bit inverted. In logic the partial product of a weight's sign is complemented
         instead of negated.
         """
         n_beats = matrix.shape[1] // self.simd
         offset = n_beats << (self.output_bits - 1)
-        if not self.dsp:
+        if self.multipliers == "logic":
             offset -= matrix.shape[1] << (self.weight_element_bits - 1)
         return np.full(len(matrix), offset, np.int64)
 
@@ -101,7 +115,7 @@ class MultiplierTreeConfig:
 class MultiplierTree(wiring.Component):
     """Multiplies lane by lane and adds: ``o = sum(x[k] * w[k]) + constant``, the constant being `MultiplierTreeConfig.offset`'s of a beat.
 
-    Operands and products have registers of their own, as DSP blocks do: on iCE40 both are those of the SB_MAC16. Every level of adders ends
+    Operands and products have registers of their own, as DSP blocks do: on iCE40 both are those of the SB_MAC16 itself. Every level of adders ends
     in registers.
 
     Latency is `config.latency_cycles` enabled cycles; throughput is one beat per enabled cycle. There is no valid flag: the
@@ -131,13 +145,7 @@ class MultiplierTree(wiring.Component):
         config = self.config
         x = [self.activations.word_select(k, config.element_bits) for k in range(config.simd)]
         w = [self.weights.word_select(k, config.weight_element_bits) for k in range(config.simd)]
-        x = self._registers(m, "x", [lane.as_signed() if config.signed else lane for lane in x])
-        w = self._registers(m, "w", [lane.as_signed() for lane in w])
-        if config.dsp:
-            products = [a * b for a, b in zip(x, w, strict=True)]
-            terms = self._registers(m, "product", products)
-        else:
-            terms = self._logic_products(m, x, w)
+        terms = self._products(m, x, w)
         level = 0
         while len(terms) > 1:
             sums = [sum(terms[k + 1 : k + 2], start=terms[k]) for k in range(0, len(terms), 2)]
@@ -147,7 +155,22 @@ class MultiplierTree(wiring.Component):
         m.d.comb += self.o.eq(Cat(total[:-1], ~total[-1]))
         return m
 
-    def _logic_products(self, m: Module, x: list[Signal], w: list[Signal]) -> list[Signal]:
+    def _products(self, m: Module, x: list[Value], w: list[Value]) -> list[Value]:
+        """Products of all lanes, from registers."""
+        config = self.config
+        if config.multipliers == "ice40_bytes":
+            products = byte_products(m, x, w, x_signed=config.signed, enable=self.enable)
+            return [product[: config.product_bits].as_signed() for product in products]
+        x_registers = self._registers(
+            m, "x", [lane.as_signed() if config.signed else lane for lane in x]
+        )
+        w_registers = self._registers(m, "w", [lane.as_signed() for lane in w])
+        if config.multipliers == "logic":
+            return self._logic_products(m, x_registers, w_registers)
+        products = [a * b for a, b in zip(x_registers, w_registers, strict=True)]
+        return self._registers(m, "product", products)
+
+    def _logic_products(self, m: Module, x: list[Value], w: list[Value]) -> list[Value]:
         """Products of all lanes, partial products added in pairs, a register after each level."""
         config = self.config
         lanes = [self._partial_products(a, b) for a, b in zip(x, w, strict=True)]
@@ -164,7 +187,7 @@ class MultiplierTree(wiring.Component):
             step *= 2
         return [parts[0] for parts in lanes]
 
-    def _partial_products(self, x: Signal, w: Signal) -> list[Value]:
+    def _partial_products(self, x: Value, w: Value) -> list[Value]:
         """The activation for each bit of the weight that is set, without the bit's power; that of the sign complemented."""
         sign = Mux(w[-1], x, 0)
         return [
@@ -172,7 +195,7 @@ class MultiplierTree(wiring.Component):
             ~(sign if self.config.signed else Cat(sign, C(0, 1)).as_signed()),
         ]
 
-    def _registers(self, m: Module, name: str, values: list[Value]) -> list[Signal]:
+    def _registers(self, m: Module, name: str, values: list[Value]) -> list[Value]:
         """Registers of the values' own shapes."""
         registers = [
             Signal(value.shape(), name=f"{name}_{k}", reset_less=True)
@@ -182,4 +205,4 @@ class MultiplierTree(wiring.Component):
             m.d.sync += [
                 register.eq(value) for register, value in zip(registers, values, strict=True)
             ]
-        return registers
+        return list(registers)

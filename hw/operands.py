@@ -80,7 +80,7 @@ class Products:
     element_bits: int = 8
     signed: bool = True
     weight_element_bits: int = 8
-    dsp: bool = True
+    multipliers: str = "inferred"
     planes = 1
     is_lane_by_lane = True
     can_absorb = False
@@ -89,5 +89,5 @@ class Products:
         self, simd: int, form: str = "portable", absorbed: bool = False
     ) -> MultiplierTreeConfig:
         return MultiplierTreeConfig(
-            simd, self.element_bits, self.signed, self.weight_element_bits, self.dsp, form
+            simd, self.element_bits, self.signed, self.weight_element_bits, self.multipliers, form
         )

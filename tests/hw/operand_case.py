@@ -43,7 +43,7 @@ class OperandCase:
     element_bits: int = 8
     signed: bool = False
     weight_bits: int = 8
-    dsp: bool = True
+    multipliers: str = "inferred"
     output: str = "bits"
     groups: int = 1
     depthwise: bool = False
@@ -103,7 +103,7 @@ class OperandCase:
             case "integers":
                 return Integers(self.element_bits)
             case "products":
-                return Products(self.element_bits, self.signed, self.weight_bits, self.dsp)
+                return Products(self.element_bits, self.signed, self.weight_bits, self.multipliers)
             case _:
                 return BITS
 

@@ -38,7 +38,7 @@ CASES = {
     "products": OperandCase("products", 6, 12, 2, 4, signed=True),
     "products of unsigned": OperandCase("products", 4, 6, 2, 3, output="sums"),
     "products, one lane": OperandCase("products", 4, 6, 2, 1, signed=True, output="sums"),
-    "products in logic": OperandCase("products", 4, 6, 2, 2, signed=True, dsp=False),
+    "products in logic": OperandCase("products", 4, 6, 2, 2, signed=True, multipliers="logic"),
     "products, credits": OperandCase("products", 4, 6, 2, 6, signed=True, unit=CREDIT),
     "products, streamed weights": OperandCase(
         "products", 4, 6, 2, 3, signed=True, unit={"weights": "stream"}
@@ -116,7 +116,7 @@ def test_any_folding_of_any_operands_equals_numpy(data: st.DataObject) -> None:
         element_bits=data.draw(st.integers(2, 8)),
         signed=data.draw(st.booleans()),
         weight_bits=data.draw(st.integers(2, 8)),
-        dsp=data.draw(st.booleans()),
+        multipliers=data.draw(st.sampled_from(["inferred", "logic"])),
         output=data.draw(st.sampled_from(["bits", "sums", "matches"])),
         groups=groups,
         depthwise=depthwise,

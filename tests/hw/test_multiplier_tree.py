@@ -19,10 +19,10 @@ CONFIGS = [
     MultiplierTreeConfig(4),
     MultiplierTreeConfig(3, signed=False),
     MultiplierTreeConfig(2, 4, True, 2),
-    MultiplierTreeConfig(1, dsp=False),
-    MultiplierTreeConfig(3, dsp=False),
-    MultiplierTreeConfig(2, 8, False, 5, dsp=False),
-    MultiplierTreeConfig(2, 5, True, 2, dsp=False),
+    MultiplierTreeConfig(1, multipliers="logic"),
+    MultiplierTreeConfig(3, multipliers="logic"),
+    MultiplierTreeConfig(2, 8, False, 5, multipliers="logic"),
+    MultiplierTreeConfig(2, 5, True, 2, multipliers="logic"),
 ]
 
 
@@ -60,7 +60,7 @@ def test_it_adds_what_numpy_adds_after_the_documented_latency(config: Multiplier
         st.integers(2, 9),
         st.booleans(),
         st.integers(2, 9),
-        st.booleans(),
+        st.sampled_from(["inferred", "logic"]),
     ),
     seed=st.integers(0, 1000),
 )
@@ -98,9 +98,18 @@ def test_ice40_takes_a_dsp_block_for_each_lane_with_its_registers(tmp_path: Path
 
 
 @pytest.mark.synth
+@pytest.mark.parametrize(("simd", "blocks"), [(1, 1), (4, 2), (5, 3)])
+def test_ice40_puts_two_products_of_bytes_into_a_block(
+    simd: int, blocks: int, tmp_path: Path
+) -> None:
+    config = MultiplierTreeConfig(simd, multipliers="ice40_bytes")
+    assert cells(config, "synth_ice40 -device u", tmp_path)["SB_MAC16"] == blocks
+
+
+@pytest.mark.synth
 @pytest.mark.parametrize("command", ["synth_ecp5", "synth_ice40 -device u -dsp"])
-def test_without_dsp_blocks_there_are_none(command: str, tmp_path: Path) -> None:
-    found = cells(MultiplierTreeConfig(2, dsp=False), command, tmp_path)
+def test_products_in_logic_take_no_dsp_block(command: str, tmp_path: Path) -> None:
+    found = cells(MultiplierTreeConfig(2, multipliers="logic"), command, tmp_path)
     assert not {"MULT18X18D", "SB_MAC16"} & set(found)
 
 
@@ -111,6 +120,14 @@ def test_without_dsp_blocks_there_are_none(command: str, tmp_path: Path) -> None
         ({"simd": 1, "element_bits": 1}, "Element bits must be 2 to 18, not 1"),
         ({"simd": 1, "element_bits": 19}, "Element bits must be 2 to 18, not 19"),
         ({"simd": 1, "weight_element_bits": 1}, "Weight element bits must be 2 to 18, not 1"),
+        (
+            {"simd": 1, "multipliers": "abacus"},
+            r"Multipliers must be one of \('inferred', 'ice40_bytes', 'logic'\), not 'abacus'",
+        ),
+        (
+            {"simd": 1, "element_bits": 9, "multipliers": "ice40_bytes"},
+            "Operands of 'ice40_bytes' must have at most 8 bits, not 9 and 8",
+        ),
         ({"simd": 1, "form": "abacus"}, r"Form must be one of \('portable', .*\), not 'abacus'"),
     ],
 )

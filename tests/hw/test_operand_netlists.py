@@ -25,7 +25,7 @@ def cases(family: str) -> dict[str, OperandCase]:
         "planes, sums": OperandCase("planes", 4, 6, 2, 3, output="sums", unit=unit),
         "integers": OperandCase("integers", 4, 14, 2, 7, signed=True, unit=unit),
         "integers, sums": OperandCase("integers", 2, 9, 2, 9, output="sums", unit=unit),
-        "products in logic": OperandCase("products", 2, 6, 2, 3, element_bits=4, weight_bits=4, dsp=False, unit=unit),
+        "products in logic": OperandCase("products", 2, 6, 2, 3, element_bits=4, weight_bits=4, multipliers="logic", unit=unit),
         "depthwise": OperandCase("bipolar", 4, 9, 2, 3, depthwise=True, unit=unit),
         "depthwise planes": OperandCase("planes", 4, 4, 2, 1, 3, depthwise=True, unit=unit),
         "groups": OperandCase("bipolar", 8, 12, 2, 6, groups=2, unit=unit),
@@ -44,3 +44,17 @@ def test_the_netlist_equals_numpy(family: str, name: str) -> None:
             cells, case.inputs, n_outputs=len(case.outputs), cells=family, stalls=stalls
         )
         assert run.outputs == case.outputs
+
+
+@pytest.mark.parametrize("output", ["bits", "sums"])
+@pytest.mark.parametrize(("bits", "signed"), [(8, True), (8, False), (5, True), (5, False)])
+def test_two_products_of_bytes_in_a_block_equal_numpy(bits: int, signed: bool, output: str) -> None:
+    case = OperandCase(
+        "products", 4, 9, 2, 3, bits, signed, bits, "ice40_bytes", output, unit=FORMS["ice40"]
+    )
+    for stalls in (None, Stalls(1)):
+        run = drive_verilog(
+            case.layer.component(), case.inputs, n_outputs=len(case.outputs), cells="ice40", stalls=stalls
+        )  # fmt: skip
+        assert run.outputs == case.outputs
+        assert stalls or run.latency(0, 2) == case.layer.latency_cycles
