@@ -3,7 +3,8 @@
 In: the scores of one image after the other, one per transfer, in class order. Out: each score again, with the label of the largest
 score so far; with the last class, `last` is high and `label` is the answer. A reset starts an image.
 
-Latency is 1 cycle; throughput is one score per cycle.
+Latency is 2 cycles; throughput is one score per cycle. The outputs wait in two registers, so that `i.ready` depends on registers only: what takes
+the answers decides late whether it does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
+from .fifo import FifoConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class ArgMaxConfig:
     @property
     def latency_cycles(self) -> int:
         """Cycles from the acceptance of a score to the offer of the same score."""
-        return 1
+        return 2
 
     def component(self) -> ArgMax:
         return ArgMax(self)
@@ -107,13 +109,18 @@ class ArgMax(wiring.Component):
         inverted_largest = Signal(signed(config.score_bits), reset_less=True)
         difference = Signal(signed(config.score_bits + 1))
         m.d.comb += difference.eq(self.i.payload + inverted_largest)
-        payload = Signal(config.output_layout, reset_less=True)
+        m.submodules.queue = queue = FifoConfig(config.output_width, 2).component()
+        payload, valid = Signal(config.output_layout, reset_less=True), Signal()
         m.d.comb += [
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            self.o.payload.eq(payload),
+            self.i.ready.eq(~valid | queue.i.ready),
+            queue.i.payload.eq(payload),
+            queue.i.valid.eq(valid),
+            self.o.payload.eq(queue.o.payload),
+            self.o.valid.eq(queue.o.valid),
+            queue.o.ready.eq(self.o.ready),
         ]
         with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid)
+            m.d.sync += valid.eq(self.i.valid)
         with m.If(self.i.valid & self.i.ready):
             step_counter(m, label, is_last, config.n_classes)
             m.d.sync += [

@@ -8,7 +8,6 @@ import numpy as np
 
 from ...hw.accelerator import AcceleratorConfig, Probe, Stage
 from ...hw.argmax import ArgMaxConfig
-from ...hw.fifo import FifoConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
@@ -212,8 +211,6 @@ class _Chain:
             )
         n_classes = source.shape[2]
         self.regroup(node.name, "scores", 1, n_classes)
-        # What waits for the scores decides late whether it takes them; the FIFO ends that path.
-        self.append(node.name, "buffer", FifoConfig(self.element_bits, 2, n_classes))
         config = ArgMaxConfig(n_classes=n_classes, score_bits=self.element_bits)
         self.append(node.name, "", config)  # its edge is the accelerator's output
 

@@ -32,12 +32,16 @@ BLOCK_RAM_SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Lookup tables, flip-flops, block RAMs, multipliers. On ECP5 `lut4` counts a carry cell (CCU2C) as two."""
+    """Lookup tables, flip-flops, block RAMs, multipliers, and cells of an iCE40 that use their carry alone.
+
+    On ECP5 `lut4` counts a carry cell (CCU2C) as two.
+    """
 
     lut4: int = 0
     ff: int = 0
     block_rams: int = 0
     dsp: int = 0
+    carries: int = 0
 
     def __add__(self, other: Resources) -> Resources:
         return Resources(
@@ -45,6 +49,7 @@ class Resources:
             self.ff + other.ff,
             self.block_rams + other.block_rams,
             self.dsp + other.dsp,
+            self.carries + other.carries,
         )
 
 
@@ -108,17 +113,23 @@ def _(config: MatrixVectorLayerConfig, family: str) -> Resources:
 
 def _array(unit: MatrixVectorConfig, family: str) -> Resources:
     """The processing elements, from the adders that they are made of."""
-    popcount, bits = unit.element.popcount, unit.element.register_bits
+    popcount, bits, carries = unit.element.popcount, unit.element.register_bits, 0
+    assert isinstance(popcount, PopcountConfig), "the graph has no other operands yet"
     leaves = 0 if popcount.absorbed else len(popcount.leaves)
     adders = _adder_bits(popcount)
     if unit.form == "ecp5":  # halves of carry cells: one more for each adder
         luts = 2 * leaves + sum(width + 1 for width in adders) + bits + 1
     else:
-        luts = 4 * leaves + sum(adders) + bits * (1 + popcount.has_late_lane)
+        luts = 4 * leaves + sum(adders) + bits
         luts += 0 if popcount.absorbed else len(popcount.carry_lanes)
-        luts += 1 if unit.element.is_preset_last else bits
+        if not unit.element.is_preset_last:
+            luts += bits  # the multiplexer of the start
+        elif unit.output == "bits":  # the sign alone
+            luts, carries = luts + 1, unit.accumulator_bits
+        else:
+            luts += unit.accumulator_bits
     registers = sum(adders) + 2 * leaves + 2 * len(popcount.carry_lanes) + bits
-    return Resources(unit.pe * luts, unit.pe * registers + unit.simd)
+    return Resources(unit.pe * luts, unit.pe * registers + unit.simd, carries=unit.pe * carries)
 
 
 def _adder_bits(popcount: PopcountConfig) -> list[int]:
@@ -174,4 +185,6 @@ def _(config: ThermometerConfig, family: str) -> Resources:
 @stage_cost.register
 def _(config: ArgMaxConfig, family: str) -> Resources:
     width = config.score_bits + 2 * config.label_bits
-    return Resources(config.score_bits + width + 4, width + 4)
+    # The comparison; and twice what leaves, in two registers, one of them with a multiplexer.
+    answer = config.output_width
+    return Resources(config.score_bits + answer + 12, width + 2 * answer + 4)

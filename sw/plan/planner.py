@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...boards.board import Board
+from ...hw.max_pool import MaxPoolConfig
 from ...hw.width_converter import WidthConverterConfig
 from ..build.device_forms import device_forms
 from ..build.elaborate import elaborate
 from ..build.layer import absorbed_by, layer_stages
 from ..errors import DoesNotFitError, PlanError
-from ..network import Binarise, Conv, Dense, Network, Thermometer
+from ..network import (
+    Affine,
+    Binarise,
+    Conv,
+    Dense,
+    MaxPool,
+    Network,
+    Thermometer,
+    Threshold,
+)
 from .costs import LINK, Resources, stage_cost
 from .folding import Folding, foldings, window_lanes
 from .plan import AcceleratorPlan
@@ -115,9 +125,24 @@ def _options(network: Network, node: Conv | Dense, board: Board) -> list[_Option
             if layer.unit.output == "sums" and pe > 1:  # scores leave one by one
                 bits = layer.unit.element_bits
                 stages.append(WidthConverterConfig(bits, pe, 1, layer.unit.mh))
+            stages += _pool_behind(network, consumer, pe)
             cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
             options.append(_Option(folding, max(c.interval_cycles for c in stages), cost))
     return _pareto(options, board)
+
+
+def _pool_behind(
+    network: Network, consumer: Threshold | Affine | None, lanes: int
+) -> list[MaxPoolConfig]:
+    """The pool that takes a layer's bits as they come, `lanes` at a time, if there is one: it is as wide as the layer's PE."""
+    if consumer is None:
+        return []
+    height, width, channels = network.edges[consumer.name].shape
+    return [
+        MaxPoolConfig(height, width, channels, 1, lanes, node.size)
+        for node in network.consumers(consumer.name)
+        if isinstance(node, MaxPool)
+    ]
 
 
 def _pareto(options: list[_Option], board: Board) -> list[_Option]:
@@ -136,7 +161,8 @@ def _cheapest(layer: list[_Option], limit: int) -> _Option:
 
 def _share(cost: Resources, board: Board) -> float:
     capacity = board.capacity
-    return cost.lut4 / (capacity.lut4 * LUT4_SHARE) + cost.block_rams / capacity.block_rams
+    cells = cost.lut4 + cost.carries
+    return cells / (capacity.lut4 * LUT4_SHARE) + cost.block_rams / capacity.block_rams
 
 
 def _excess(cost: Resources, board: Board) -> str:
