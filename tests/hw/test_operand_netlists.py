@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .netlists import cells_of, netlist
+from .netlists import SYNTHESIS_OPTIONS, cells_of, netlist
 from .operand_case import OperandCase
 from .series import Series
 from .stream_driver import Stalls
@@ -58,3 +58,16 @@ def test_two_products_of_bytes_in_a_block_equal_numpy(bits: int, signed: bool, o
         )  # fmt: skip
         assert run.outputs == case.outputs
         assert stalls or run.latency(0, 2) == case.layer.latency_cycles
+
+
+def test_inferred_products_in_blocks_of_the_ice40_equal_numpy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SYNTHESIS_OPTIONS, "ice40", "-device u -dsp")
+    case = OperandCase("products", 4, 9, 2, 3, signed=True, unit=FORMS["ice40"])
+    cells = netlist(case.layer.component(), "ice40")
+    assert "SB_MAC16" in cells_of(cells)
+    run = drive_verilog(
+        cells, case.inputs, n_outputs=len(case.outputs), cells="ice40", stalls=Stalls(1)
+    )
+    assert run.outputs == case.outputs
