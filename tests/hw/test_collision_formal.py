@@ -1,0 +1,98 @@
+"""Memories that are written while they are read: nothing is used that was read in the cycle in which its word was written.
+
+A device may answer such a read with anything, and its memories are built without logic against it (`no_rw_check`), which is sound
+only because of what is proved here. No other proof and no simulation sees it: their memories answer with the old word.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Assert, Module
+from amaranth.lib.memory import Memory
+from rbonn.hw import fifo, replay
+from rbonn.hw.fifo import FifoConfig
+from rbonn.hw.replay import Replay
+
+from .formal import prove
+from .formal_layer import Stimulus
+from .planted import plant
+from .test_layer_formal import case_of
+
+pytestmark = pytest.mark.formal
+
+
+def prove_banks(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Asks, by induction, whether a layer ever takes a word that is not there yet, or from the bank that is being written."""
+
+    class Watched(replay.Replay):
+        def _memory(self, m: Module) -> tuple[Any, Any]:
+            write, read = super()._memory(m)
+            same_bank = write.address[-1] == read.address[-1]
+            m.d.comb += [
+                Assert(~self.beats.take | self.beats.available),
+                Assert(~(self.beats.take & write.enable & same_bank)),
+            ]
+            return write, read
+
+    monkeypatch.setattr(replay, "Replay", Watched)
+    bench = Stimulus(case_of(kind).config.component())
+    cells = "ecp5" if "carry chains" in kind else None
+    return prove(bench, folder, depth=8, mode="prove", cells=cells)
+
+
+@pytest.mark.parametrize("kind", ["clock enable", "credits, slow memories"])
+def test_a_layer_never_takes_a_word_from_the_bank_that_is_being_written(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By induction: for runs of any length."""
+    assert prove_banks(tmp_path, kind, monkeypatch) == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("self.i.ready.eq(~full[write_bank])", "self.i.ready.eq(1)"),
+        ("self.beats.available.eq(full[read_bank])", "self.beats.available.eq(1)"),
+    ],
+)
+def test_banks_that_are_written_or_read_too_early_are_found(
+    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, Replay, line, fault)
+    assert prove_banks(tmp_path, "clock enable", monkeypatch) == "FAIL"
+
+
+class WatchedMemory(Memory):
+    """Asserts that no port reads the word that another one writes."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.words = super().elaborate(platform)
+        for write in self.write_ports:
+            for read in self.read_ports:
+                m.d.comb += Assert(~(write.en & read.en & (write.addr == read.addr)))
+        return m
+
+
+def prove_fifo(folder: Path, depth: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(fifo, "Memory", WatchedMemory)
+    bench = Stimulus(FifoConfig(width=1, depth=depth).component())
+    return prove(bench, folder, depth=12)
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_a_fifo_never_reads_the_word_that_it_writes(
+    depth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bounded, by more cycles than the counters of so few words need to get into any state."""
+    assert prove_fifo(tmp_path, depth, monkeypatch) == "PASS"
+
+
+def test_a_fifo_that_believes_to_have_one_word_more_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, fifo.Fifo, "is_full.eq(n_taken == n_words - 1)", "is_full.eq(0)")
+    assert prove_fifo(tmp_path, 3, monkeypatch) == "FAIL"

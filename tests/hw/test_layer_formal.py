@@ -1,0 +1,102 @@
+"""The complete matrix-vector layer, proved to keep the stream contract and to deliver what arithmetic says; each fault found.
+
+Vectors of two beats of one or two lanes, and of one beat, with two row groups: enough for two vectors to be inside, rows to follow each other
+without a gap, and every place of the output to be taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Assert, Module
+from rbonn.hw import fifo
+from rbonn.hw.fifo import Fifo
+from rbonn.hw.matrix_vector import MatrixVector
+from rbonn.hw.replay import Replay
+
+from .formal import prove
+from .formal_layer import LayerBench, Stimulus
+from .planted import plant
+from .test_matrix_vector_layer import Case
+
+pytestmark = pytest.mark.formal
+
+KINDS: dict[str, dict[str, Any]] = {
+    "clock enable": {},
+    "clock enable, one beat, preset last": {"simd": 2, "form": "ice40"},
+    "clock enable, slow memories, carry chains": {"read_latency": 2, "form": "ecp5", "mw": 4, "simd": 4},
+    "credits": {"back_pressure": "credit"},
+    "credits, one beat": {"simd": 2, "back_pressure": "credit"},
+    "credits, slow memories": {"back_pressure": "credit", "read_latency": 2, "mw": 3},
+    "credits, streamed weights": {"back_pressure": "credit", "weights": "stream"},
+    "absorbed": {"weights": "absorbed"},
+}  # fmt: skip
+
+
+class NeverFull(Fifo):
+    """Results with a credit always find a place."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = super().elaborate(platform)
+        m.d.comb += Assert(~self.i.valid | self.i.ready)
+        return m
+
+
+def case_of(kind: str) -> Case:
+    return Case(**({"mh": 2, "mw": 2, "pe": 1, "simd": 1} | KINDS[kind]))
+
+
+def prove_layer(folder: Path, kind: str, patience: int = 0) -> str:
+    """Over as many cycles as it takes to see two vectors leave, to fill every place for a result, and for one result more."""
+    case = case_of(kind)
+    unit = case.config.unit
+    bench = LayerBench(case.config, case.weight_words)
+    bench.patience += patience
+    n_results = max(4, unit.queue.depth + 1)
+    depth = case.config.latency_cycles + unit.beats_per_row * n_results + 2
+    cells = "ecp5" if unit.form == "ecp5" else None
+    with pytest.MonkeyPatch.context() as patch:
+        if unit.back_pressure == "credit":
+            patch.setattr(fifo, "Fifo", NeverFull)
+        return prove(bench, folder, depth=depth, cells=cells)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_keeps_the_contract_whatever_stalls_and_resets_there_are(
+    kind: str, tmp_path: Path
+) -> None:
+    """Bounded: for all runs of that many cycles."""
+    assert prove_layer(tmp_path, kind) == "PASS"
+
+
+@pytest.mark.parametrize("kind", ["clock enable", "credits"])
+def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_path: Path) -> None:
+    assert prove_layer(tmp_path, kind, patience=-1) == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner", "line", "fault"),
+    [
+        ("credits, one beat", MatrixVector, "(self._has_credit(m, take & ends_row) | ~ends_row)", "C(1)"),
+        ("credits, one beat", MatrixVector, "Signal(range(places + 1), init=places)", "Signal(8, init=places + 1)"),
+        ("clock enable", MatrixVector, "self.enable.eq(~self.o.valid | self.o.ready)", "self.enable.eq(1)"),
+        ("clock enable, one beat, preset last", Replay, "self.i.ready.eq(~full[write_bank])", "self.i.ready.eq(1)"),
+        ("credits", Replay, "self.beats.available.eq(full[read_bank])", "self.beats.available.eq(1)"),
+        ("credits", Replay, "with m.If(release):", "with m.If(self.beats.take):"),
+    ],
+)  # fmt: skip
+def test_a_planted_fault_is_found(
+    kind: str, owner: type, line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A credit that is not waited for, one too many, an array that moves on, banks overwritten, read too early, given up too early."""
+    plant(monkeypatch, owner, line, fault)
+    assert prove_layer(tmp_path, kind) == "FAIL"
+
+
+@pytest.mark.parametrize("kind", ["clock enable", "credits"])
+def test_an_offer_holds_in_every_reachable_state(kind: str, tmp_path: Path) -> None:
+    """By induction: for runs of any length."""
+    bench = Stimulus(case_of(kind).config.component())
+    assert prove(bench, tmp_path, depth=2, mode="prove") == "PASS"
