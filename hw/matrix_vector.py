@@ -35,6 +35,8 @@ class MatrixVectorConfig:
         when its result has a place
     weights : str - "memory": a word for each beat; "absorbed": the memory counts the leaves; "stream": a second stream
     read_latency : int - cycles that memories take for a word, 1 or 2
+    output_places : int - results that wait behind the array, 0 to 2: two cut the path from `o.ready` to everything that waits, and cost a
+        LUT for each bit that leaves; credits ask for as many as they need
     operands : Operands - what a lane multiplies
     groups : int - groups of rows, each with vectors of its own, one after the other; divides `mh`, and `pe` divides a group's rows
     depthwise : bool - every row has columns of its own: lane k of row p of a row group is element ``k * pe + p`` of a transfer
@@ -51,6 +53,7 @@ class MatrixVectorConfig:
     back_pressure: str = "enable"
     weights: str = "memory"
     read_latency: int = 1
+    output_places: int = 1
     operands: Operands = BITS
     groups: int = 1
     depthwise: bool = False
@@ -75,6 +78,8 @@ class MatrixVectorConfig:
                 raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
         if self.read_latency not in (1, 2):
             raise ValueError(f"Read latency must be 1 or 2, not {self.read_latency!r}")
+        if self.output_places not in (0, 1, 2):
+            raise ValueError(f"Output places must be 0, 1 or 2, not {self.output_places!r}")
         if self.weights == "absorbed" and not self.operands.can_absorb:
             raise ValueError(f"Absorbed leaves must count matches of bits, not {self.operands}")
         if self.depthwise and not self.operands.is_lane_by_lane:
@@ -155,11 +160,6 @@ class MatrixVectorConfig:
         return memories + self.element.count_cycles
 
     @property
-    def has_output_register(self) -> bool:
-        """Whether results leave from registers of their own, not from the accumulators."""
-        return self.back_pressure == "credit" or self.element.is_preset_last
-
-    @property
     def result_cycles(self) -> int:
         """Cycles from taking a row's last beat to the one in which its result is computed."""
         return self.count_cycles + (not self.element.is_preset_last)
@@ -167,12 +167,12 @@ class MatrixVectorConfig:
     @property
     def latency_cycles(self) -> int:
         """Cycles from taking a row's last beat to the one in which its result is offered."""
-        return self.result_cycles + self.has_output_register * self.queue.latency_cycles
+        return self.result_cycles + self.queue.latency_cycles
 
     @property
     def queue(self) -> FifoConfig:
         """Places for results: with credits as many as rows are under way at full rate, so that there is never a bubble."""
-        places = 1
+        places = self.output_places
         if self.back_pressure == "credit":
             # From giving a credit to having it back: the way of a row's last beat to the output, and a register.
             for places in range(1, self.count_cycles + 6):
@@ -247,11 +247,16 @@ class MatrixVector(wiring.Component):
         counted = self._travel(m, "counted", take & beat_ends, depth, reset_less=False)
         row_ends = self._travel(m, "row_ends", take & row_end, depth + 1, reset_less=False)
         done = row_ends[config.result_cycles]
+        m.submodules.queue = queue = config.queue.component()
+        connect(m, queue.o, wiring.flipped(self.o))
+        # Without credits everything waits while a result does.
+        waits = config.back_pressure == "enable"
+        m.d.comb += self.enable.eq(~done | queue.i.ready if waits else 1)
 
         weights = self._weights(m, word, beat_ends)
-        is_first = Signal(init=1)
+        is_later = Signal()  # inverted: an ECP5's carry cells load while a pin is 0
         with m.If(self.enable & counted[depth]):
-            m.d.sync += is_first.eq(row_ends[depth])
+            m.d.sync += is_later.eq(~row_ends[depth])
         is_first_plane, weigh = Signal(init=1), C(0)
         if config.operands.planes > 1:
             weigh = self._travel(m, "weigh", take, depth - 1, reset_less=False)[-1]
@@ -270,7 +275,7 @@ class MatrixVector(wiring.Component):
                 element.activations.eq(self._activations(index)),
                 element.weights.eq(weights.word_select(index, len(element.weights))),
                 element.accumulate.eq(counted[depth]),
-                element.is_first.eq(is_first),
+                element.is_first.eq(~is_later),
                 element.is_last.eq(row_ends[depth]),
                 self.sums.word_select(index, config.accumulator_bits).eq(element.sum),
             ]
@@ -281,8 +286,11 @@ class MatrixVector(wiring.Component):
                     self.preset.word_select(index, config.element.preset_bits)
                 )
             results.append(element.o)
-        m.d.comb += self.sums_strobe.eq(self.enable & done)
-        self._send(m, Cat(results), done)
+        m.d.comb += [
+            queue.i.payload.eq(Cat(results)),
+            queue.i.valid.eq(done),
+            self.sums_strobe.eq(self.enable & done),
+        ]
         return m
 
     def _activations(self, index: int) -> Value:
@@ -316,9 +324,6 @@ class MatrixVector(wiring.Component):
             go = go & self.i_weights.valid
         if config.back_pressure == "credit":
             go = go & (self._has_credit(m, take & ends_row) | ~ends_row)
-            m.d.comb += self.enable.eq(1)
-        else:
-            m.d.comb += self.enable.eq(~self.o.valid | self.o.ready)
         m.d.comb += [
             take.eq(go & self.enable),
             self.beats.word.eq(beat),
@@ -377,13 +382,3 @@ class MatrixVector(wiring.Component):
                 m.d.sync += register.eq(values[-1])
             values.append(register)
         return values
-
-    def _send(self, m: Module, results: Value, done: Value) -> None:
-        """Offers `results` on the output, `done` being high while they are there."""
-        config = self.config
-        if not config.has_output_register:
-            m.d.comb += [self.o.payload.eq(results), self.o.valid.eq(done)]
-            return
-        m.submodules.queue = queue = config.queue.component()
-        m.d.comb += [queue.i.payload.eq(results), queue.i.valid.eq(done)]
-        connect(m, queue.o, wiring.flipped(self.o))

@@ -142,7 +142,7 @@ class Popcount(wiring.Component):
         counts, most, waiting = self._leaves(m)
         for level in range(config.levels):
             counts, most, waiting = self._level(m, level, counts, most, waiting)
-        m.d.comb += self.o.eq(counts[0])
+        m.d.comb += self.o.eq(~counts[0] if self._are_inverted(config.levels) else counts[0])
         late = waiting[0] if config.has_late_lane else Lane(C(0, 1), C(1, 1))
         m.d.comb += [
             self.late_activation.eq(late.activation),
@@ -171,18 +171,23 @@ class Popcount(wiring.Component):
             self._waiting(m, "leaf", [lanes[k] for k in config.carry_lanes]),
         )
 
+    def _are_inverted(self, level: int) -> bool:
+        """Whether the counts below that level of adders are given with all bits inverted."""
+        return level == 0 and not self.config.absorbed and self.config.counting.inverted_leaves
+
     def _level(
         self, m: Module, level: int, counts: list[Value], most: list[int], waiting: list[Lane]
     ) -> tuple[list[Value], list[int], list[Lane]]:
         """Pairs of counts and a carry lane for each pair, as far as there are lanes; an odd count passes."""
         adders, results = [], []
+        inverted = self._are_inverted(level)
         for k in range(0, len(counts), 2):
             if k + 1 == len(counts):
-                adders.append(Adder(counts[k]))
+                adders.append(Adder(counts[k], inverted=inverted))
                 results.append(most[k])
                 continue
             lane = waiting.pop(0) if waiting else None
-            adders.append(Adder(counts[k], counts[k + 1], lane))
+            adders.append(Adder(counts[k], counts[k + 1], lane, inverted))
             results.append(most[k] + most[k + 1] + (lane is not None))
         bits = [result.bit_length() for result in results]
         sums = self.config.counting.sums(m, adders, bits)

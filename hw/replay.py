@@ -143,14 +143,15 @@ class Replay(wiring.Component):
 
         # Writer and reader never touch the same bank, so what a collision would read does not matter.
         write, read = self._memory(m)
-        full = Array(Signal(name=f"full{bank}") for bank in range(2))
+        # Banks are filled and read in turn, so their number is enough: a register for one or two, another one for two.
+        has_one, has_both = Signal(), Signal()
 
         # Writing: fill one bank, then the other.
         write_bank = Signal()
         write_word = Signal(range(config.words))
         write_is_last = Signal(init=config.words == 1)
         m.d.comb += [
-            self.i.ready.eq(~full[write_bank]),
+            self.i.ready.eq(~has_both),
             write.address.eq(Cat(write_word, write_bank) if config.words > 1 else write_bank),
             write.data.eq(self.i.payload),
             write.enable.eq(self.i.valid & self.i.ready),
@@ -162,7 +163,7 @@ class Replay(wiring.Component):
 
         read_bank = Signal()
         m.d.comb += [
-            self.beats.available.eq(full[read_bank]),
+            self.beats.available.eq(has_one),
             read.address.eq(Cat(self.beats.word, read_bank) if config.words > 1 else read_bank),
             read.enable.eq(self.beats.enable),
             self.beats.data.eq(read.data),
@@ -171,12 +172,11 @@ class Replay(wiring.Component):
         with m.If(release):
             m.d.sync += read_bank.eq(~read_bank)
 
-        # The banks belong to the reader while full, to the writer while not.
-        for bank in range(2):
-            with m.If(write.enable & write_is_last & (write_bank == bank)):
-                m.d.sync += full[bank].eq(1)
-            with m.Elif(release & (read_bank == bank)):
-                m.d.sync += full[bank].eq(0)
+        filled = write.enable & write_is_last
+        with m.If(filled & ~release):
+            m.d.sync += [has_one.eq(1), has_both.eq(has_one)]
+        with m.Elif(release & ~filled):
+            m.d.sync += [has_one.eq(has_both), has_both.eq(0)]
 
     def _memory(self, m: Module) -> tuple[Any, Any]:
         """Write and read port of the buffer, of `block_memory`'s signatures."""

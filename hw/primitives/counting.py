@@ -22,11 +22,15 @@ class Lane(NamedTuple):
 
 
 class Adder(NamedTuple):
-    """``a + b + lane.match``, a sum of two counts and perhaps one more lane; without a `b`, `a` passes through."""
+    """``a + b + lane.match``, a sum of two counts and perhaps one more lane; without a `b`, `a` passes through.
+
+    Where `inverted`, all bits of the stated `a` and `b` are the opposite of those that are meant.
+    """
 
     a: Value
     b: Value | None = None
     lane: Lane | None = None
+    inverted: bool = False
 
 
 class CountingForm(Protocol):
@@ -36,19 +40,22 @@ class CountingForm(Protocol):
     -------
     carry_lanes : bool - whether every adder may take a lane at its carry-in, where it costs less than in a leaf
     preset_last : bool - whether the preset is cheaper behind the accumulator (`result`) than as its start (`accumulated`)
+    inverted_leaves : bool - whether leaves answer their counts with all bits inverted, because adders take them so for nothing
     """
 
     @property
     def carry_lanes(self) -> bool: ...
     @property
     def preset_last(self) -> bool: ...
+    @property
+    def inverted_leaves(self) -> bool: ...
 
     def waiting(self, lane: Lane) -> Lane:
         """What to store of a lane that waits for its adder: its match, or both its parts where the adder compares for nothing."""
         ...
 
     def leaves(self, m: Module, leaves: Sequence[Sequence[Lane]]) -> list[Value]:
-        """Number of matches in each group of one to three lanes: one or two bits each."""
+        """Number of matches in each group of one to three lanes: one or two bits each, inverted where `inverted_leaves`."""
         ...
 
     def sums(self, m: Module, adders: Sequence[Adder], bits: Sequence[int]) -> list[Value]:

@@ -20,6 +20,7 @@ class DeviceForms:
     back_pressure : str - "enable" or "credit"
     read_latency : int - cycles that memories take, 1 or 2
     ram_depth : int - words of a block RAM at its greatest width
+    output_places : int - results that wait behind an array with a clock enable
     """
 
     counting: str = "portable"
@@ -27,6 +28,7 @@ class DeviceForms:
     back_pressure: str = "enable"
     read_latency: int = 1
     ram_depth: int = 256
+    output_places: int = 1
 
     @property
     def unit(self) -> dict[str, Any]:
@@ -35,6 +37,7 @@ class DeviceForms:
             "form": self.counting,
             "back_pressure": self.back_pressure,
             "read_latency": self.read_latency,
+            "output_places": self.output_places,
         }
 
     def memory(self, depth: int) -> dict[str, Any]:
@@ -56,5 +59,5 @@ def device_forms(board: Board) -> DeviceForms:
     if board.family == "ecp5":
         return DeviceForms("ecp5", "ecp5", "credit", 2, 512)
     if board.device.startswith("iCE40UP"):
-        return DeviceForms("ice40_carry_lanes")
-    return DeviceForms("ice40")
+        return DeviceForms("ice40_carry_lanes", output_places=2)
+    return DeviceForms("ice40", output_places=2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...hw.fifo import FifoConfig
 from ...hw.leaf_memory import LeafMemoryConfig
 from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
@@ -104,7 +105,10 @@ def layer_stages(
         if (
             node.weights.shape[1:3] != (1, 1) or node.stride > 1
         ):  # else every pixel is its own window
-            stages.append(("window", _sliding_window(node, source, lanes)))
+            window = _sliding_window(node, source, lanes)
+            stages.append(("window", window))
+            # A window decides late what it does when its output is taken; the FIFO ends that path.
+            stages.append(("taps", FifoConfig(lanes, 2, window.outputs_per_frame)))
         if lanes != simd:
             stages.append(("columns", WidthConverterConfig(1, lanes, simd, n_vectors * mw)))
 

@@ -21,6 +21,7 @@ class Ecp5Counting(PortableCounting):
 
     carry_lanes = True
     preset_last = False
+    inverted_leaves = True
 
     def waiting(self, lane: Lane) -> Lane:
         return lane
@@ -29,23 +30,24 @@ class Ecp5Counting(PortableCounting):
         return [self._leaf(m, leaf) for leaf in leaves]
 
     def _leaf(self, m: Module, leaf: Sequence[Lane]) -> Value:
+        """The count of a leaf with all bits inverted; of three lanes, that is the number of those that do not match."""
         if len(leaf) < 3:
-            # One lookup table for each bit of the count.
+            # One lookup table for each bit.
             one, other = leaf[0].match, leaf[-1].match
-            return one if len(leaf) == 1 else Cat(one ^ other, one & other)
-        chain = _begin(m, leaf[0])
-        return Cat(chain.add(_match(leaf[1]), _match_of_last_pins(leaf[2])), chain.carry())
+            return ~one if len(leaf) == 1 else ~Cat(one ^ other, one & other)
+        chain = _begin(m, _differs(leaf[0]))
+        return Cat(chain.add(_differs(leaf[1]), _differs(leaf[2])), chain.carry())
 
     def sums(self, m: Module, adders: Sequence[Adder], bits: Sequence[int]) -> list[Value]:
         return [self._sum(m, adder, n_bits) for adder, n_bits in zip(adders, bits, strict=True)]
 
     def _sum(self, m: Module, adder: Adder, n_bits: int) -> Value:
         if adder.b is None and adder.lane is None:
-            return adder.a[:n_bits]
+            return (~adder.a if adder.inverted else adder.a)[:n_bits]
         a, b = adder.a, C(0, 0) if adder.b is None else adder.b
-        chain = _begin(m, adder.lane)
+        chain = _begin(m, _match(adder.lane))
         total = [
-            chain.add(_bit(a, place), _bit(b, place))
+            chain.add(_bit(a, place, adder.inverted), _bit(b, place, adder.inverted))
             for place in range(min(max(len(a), len(b)), n_bits))
         ]
         if len(total) < n_bits:
@@ -55,7 +57,7 @@ class Ecp5Counting(PortableCounting):
     def accumulated(
         self, m: Module, accumulator: Value, count: Value, lane: Lane | None, start: Value, is_first: Value
     ) -> Value:  # fmt: skip
-        chain = _begin(m, lane)
+        chain = _begin(m, _match(lane))
         # A half loads for nothing, as long as it loads while its pin D is 0.
         later = ~is_first
         is_zero = isinstance(start, Const) and start.value == 0
@@ -75,31 +77,33 @@ class Ecp5Counting(PortableCounting):
         return Cat(total)
 
 
-def _begin(m: Module, lane: Lane | None) -> CarryChain:
+def _begin(m: Module, lowest: Operand) -> CarryChain:
     """The chain of `m`, or a new one, with the start of an adder on it."""
     chain, number = None, 0
     while (found := getattr(m.submodules, f"chain{number}", None)) is not None:
         chain, number = found, number + 1
     if chain is None or len(chain) >= LONGEST_CHAIN:
         m.submodules[f"chain{number}"] = chain = CarryChain()
-    chain.start(ZERO if lane is None else _match(lane))
+    chain.start(lowest)
     return chain
 
 
-def _bit(value: Value, place: int) -> Operand:
-    return bit(value[place]) if place < len(value) else ZERO
+def _bit(value: Value, place: int, inverted: bool) -> Operand:
+    if place >= len(value):
+        return ZERO
+    return Operand(lambda x: 1 - x, (value[place],)) if inverted else bit(value[place])
 
 
-def _match(lane: Lane) -> Operand:
+def _match(lane: Lane | None) -> Operand:
+    if lane is None:
+        return ZERO
     if lane.weight is None:
         return bit(lane.activation)
-    return Operand(
-        lambda activation, weight: 1 - (activation ^ weight), (lane.activation, lane.weight)
-    )
+    return Operand(lambda a, w: 1 - (a ^ w), (lane.activation, lane.weight))
 
 
-def _match_of_last_pins(lane: Lane) -> Operand:
-    """A match for the pins C and D, which has to be 0 where both are: the activation is inverted, for all rows at once."""
+def _differs(lane: Lane) -> Operand:
+    """The opposite of a match: of two such lanes a lookup table makes the sum and the carry, of two matches it cannot."""
     if lane.weight is None:
-        return bit(lane.activation)
-    return Operand(lambda activation, weight: activation ^ weight, (~lane.activation, lane.weight))
+        return Operand(lambda x: 1 - x, (lane.activation,))
+    return Operand(lambda a, w: a ^ w, (lane.activation, lane.weight))

@@ -12,6 +12,7 @@ class PortableCounting:
 
     carry_lanes = False
     preset_last = False
+    inverted_leaves = False
 
     def waiting(self, lane: Lane) -> Lane:
         return Lane(lane.match)

@@ -59,7 +59,7 @@ def matches(row: dict[str, int], lane: int, is_compared: bool) -> int:
 
 
 @pytest.mark.parametrize("compared", list(product([False, True], repeat=3)))
-def test_leaves_of_one_two_and_three_lanes_count_matches_for_all_inputs(
+def test_leaves_of_one_two_and_three_lanes_count_matches_inverted_for_all_inputs(
     compared: tuple[bool, ...],
 ) -> None:
     # The same three lanes in leaves that have neighbours on the chain on both sides.
@@ -76,7 +76,11 @@ def test_leaves_of_one_two_and_three_lanes_count_matches_for_all_inputs(
         rows, results(Bench({"activations": 3, "weights": 3}, outputs, build), rows), strict=True
     ):
         counts = [sum(matches(row, k, compared[k]) for k in group) for group in groups]
-        assert list(result.values()) == counts, row
+        inverted = [
+            (1 << len(group).bit_length()) - 1 - count
+            for group, count in zip(groups, counts, strict=True)
+        ]
+        assert list(result.values()) == inverted, row
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -87,6 +91,7 @@ def test_sums_of_one_level_or_more_share_chains_and_stay_right(seed: int) -> Non
         (rng.randint(1, 6), rng.choice([None, rng.randint(1, 6)]), rng.choice([None, False, True]))
         for _ in range(n)
     ]
+    inverted = [rng.random() < 0.3 for _ in range(n)]
     inputs = {"activations": n, "weights": n}
     inputs |= {f"a{k}": a for k, (a, _, _) in enumerate(shapes)}
     inputs |= {f"b{k}": b for k, (_, b, _) in enumerate(shapes) if b is not None}
@@ -105,6 +110,7 @@ def test_sums_of_one_level_or_more_share_chains_and_stay_right(seed: int) -> Non
                 None
                 if lane is None
                 else Lane(values["activations"][k], None if lane else values["weights"][k]),
+                inverted[k],
             )
             for k, (_, _, lane) in enumerate(shapes)
         ]
@@ -117,8 +123,19 @@ def test_sums_of_one_level_or_more_share_chains_and_stay_right(seed: int) -> Non
         | {f"a{k}": rng.randint(0, top) for k, top in enumerate(most)}
         for _ in range(200)
     ]
+
+    def stated(row: dict[str, int]) -> dict[str, int]:
+        """The row with the operands of inverted adders as they are given."""
+        return {
+            name: (1 << inputs[name]) - 1 - value
+            if name[0] in "ab" and name[1:].isdigit() and inverted[int(name[1:])]
+            else value
+            for name, value in row.items()
+        }
+
     outputs = {f"o{k}": width for k, width in enumerate(bits)}
-    for row, result in zip(rows, results(Bench(inputs, outputs, build), rows), strict=True):
+    played = results(Bench(inputs, outputs, build), [stated(row) for row in rows])
+    for row, result in zip(rows, played, strict=True):
         for k, (_, _, lane) in enumerate(shapes):
             match = 0 if lane is None else matches(row, k, lane)
             assert result[f"o{k}"] == row[f"a{k}"] + row.get(f"b{k}", 0) + match, (row, k)
@@ -177,7 +194,7 @@ def test_three_lanes_cost_two_halves_and_adders_of_a_module_share_a_chain() -> N
     def build(m: Module, values: dict[str, Value]) -> dict[str, Value]:
         lanes = lanes_of(values, [False] * 16)
         counts = FORM.leaves(m, [lanes[k : k + 3] for k in range(0, 12, 3)])
-        pairs = FORM.sums(m, [Adder(counts[0], counts[1], lanes[12]), Adder(counts[2], counts[3], lanes[13])], [3, 3])  # fmt: skip
+        pairs = FORM.sums(m, [Adder(counts[0], counts[1], lanes[12], True), Adder(counts[2], counts[3], lanes[13], True)], [3, 3])  # fmt: skip
         (total,) = FORM.sums(m, [Adder(pairs[0], pairs[1], lanes[14])], [4])
         return {"o": total}
 
@@ -205,6 +222,6 @@ def test_a_chain_that_is_long_enough_takes_no_more_adders() -> None:
     ]
     for row, result in zip(rows, results(bench, rows), strict=True):
         counts = [sum(matches(row, 3 * k + j, False) for j in range(3)) for k in range(n)]
-        assert result["o"] == sum(count << 2 * k for k, count in enumerate(counts))
+        assert result["o"] == sum(3 - count << 2 * k for k, count in enumerate(counts))
     # Two chains of the length and a half cell for the end of each.
     assert component_verilog(bench).count("CCU2C #(") == 2 * (n // 2 + 1)
