@@ -1,7 +1,7 @@
 """Netlists of single components, and models of the cells in them, for simulation and for proofs.
 
-The netlist is what synthesis makes of a component alone, with the options of a build. Cells come from yosys' own simulation
-models, and where yosys has none (or a better one is needed) from the project's, which win.
+The netlist is what synthesis makes of a component alone, with the options of a build. Cells are modelled by yosys, and by the project
+where yosys has no model.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _YOSYS_CELLS = {
 }
 
 
-def netlist(component: Any, family: str) -> str:
-    """Verilog of the cells that synthesis for `family` ("ice40" or "ecp5") makes of `component`; ports as in its own Verilog.
+def netlist(source: str | Any, family: str) -> str:
+    """Verilog of the cells that synthesis for `family` ("ice40" or "ecp5") makes of a component or of its Verilog; ports as there.
 
     Raises AssertionError with the tool's message where synthesis fails.
     """
@@ -41,7 +41,8 @@ synth_{family} -top {TOP} {SYNTHESIS_OPTIONS[family]}
 write_verilog -noattr -norename netlist.v
 """
     script, files = fast_script(family, yosys, script)  # type: ignore[arg-type]
-    files |= {f"{TOP}.v": component_verilog(component), f"{TOP}.ys": script}
+    verilog = source if isinstance(source, str) else component_verilog(source)
+    files |= {f"{TOP}.v": verilog, f"{TOP}.ys": script}
     with tempfile.TemporaryDirectory(prefix="rbonn-") as name:
         folder = Path(name)
         for file, text in files.items():
@@ -77,10 +78,10 @@ def _models(family: str) -> tuple[str, dict[str, str]]:
     texts = [(share / file).read_text() for file in _YOSYS_CELLS[family]]
     own = _OWN_CELLS / f"{family}.v"
     texts += [own.read_text()] if own.is_file() else []
-    modules = {}
+    modules: dict[str, str] = {}
     for text in texts:
         for module in re.finditer(r"^module (\w+).*?^endmodule\n", text, re.MULTILINE | re.DOTALL):
-            modules[module[1]] = module[0]
+            modules.setdefault(module[1], module[0])
     del modules[
         {"ice40": "ICESTORM_LC", "ecp5": "TRELLIS_COMB"}[family]
     ]  # exist after packing only

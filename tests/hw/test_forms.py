@@ -1,0 +1,150 @@
+"""The matrix-vector layer in the forms of every device: source and netlist equal NumPy, and the portable form, under random stalls.
+
+The portable form runs in Amaranth's simulator, which knows no cells; the others in Icarus, with models of the cells, first as they are
+written and then as synthesis leaves them. Both do the same in every cycle.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rbonn.boards import ICEBREAKER, ULX3S_25F
+from rbonn.sw.build.design import component_verilog
+from rbonn.sw.build.device_forms import DeviceForms, device_forms
+
+from .netlists import cells_of, netlist
+from .stream_driver import Run, Stalls, StreamError
+from .test_matrix_vector_layer import Case
+from .verilog_driver import drive_verilog
+
+pytestmark = pytest.mark.synth
+
+FORMS = {
+    "ice40": DeviceForms("ice40"),
+    "ice40_carry_lanes": device_forms(ICEBREAKER),
+    "ecp5": device_forms(ULX3S_25F),
+}
+
+LAYERS: dict[str, dict[str, Any]] = {
+    "folded both ways": {"mh": 6, "mw": 33, "pe": 2, "simd": 11, "rows": (0, 1, 2)},
+    "lanes at every carry": {"mh": 4, "mw": 32, "pe": 2, "simd": 16, "output": "sums"},
+    "one beat": {"mh": 4, "mw": 7, "pe": 2, "simd": 7},
+    "one lane": {"mh": 2, "mw": 5, "pe": 2, "simd": 1},
+    "logic": {"mh": 4, "mw": 18, "pe": 2, "simd": 9, "memory": "logic"},
+    "LUT RAM": {"mh": 4, "mw": 16, "pe": 2, "simd": 8, "replay_memory": "lut_ram"},
+    "absorbed leaves": {"mh": 4, "mw": 22, "pe": 2, "simd": 11, "weights": "absorbed"},
+    "streamed weights": {"mh": 4, "mw": 24, "pe": 2, "simd": 12, "weights": "stream", "output": "matches"},
+}  # fmt: skip
+
+RAMS = {"ice40": "SB_RAM40_4K", "ice40_carry_lanes": "SB_RAM40_4K", "ecp5": "DP16KD"}
+CARRIES = {"ice40": "SB_CARRY", "ice40_carry_lanes": "SB_CARRY", "ecp5": "CCU2C"}
+
+# Which forms, and cells that have to be there, so that no form is tested that synthesis made something else of.
+TABLE = [
+    ("folded both ways", FORMS, (CARRIES, RAMS)),
+    ("lanes at every carry", ("ice40_carry_lanes", "ecp5"), (CARRIES, RAMS)),
+    ("one beat", FORMS, (CARRIES,)),
+    ("one lane", ("ecp5",), (CARRIES, RAMS)),
+    ("logic", ("ice40", "ecp5"), (CARRIES,)),
+    ("LUT RAM", ("ecp5",), ({"ecp5": "TRELLIS_DPR16X4"},)),
+    ("absorbed leaves", ("ice40_carry_lanes", "ecp5"), (CARRIES, RAMS)),
+    ("streamed weights", ("ice40_carry_lanes", "ecp5"), (CARRIES,)),
+]
+
+
+class Formed:
+    """A case in the form of a device: its layer, with memories as that device has them, as Verilog and as a netlist."""
+
+    def __init__(self, form: str, replay_memory: str = "block", **layer: Any) -> None:
+        forms = FORMS[form]
+        self.family = form.partition("_")[0]
+        self.case = Case(**(forms.unit | layer))
+        memories: dict[str, Any] = {}
+        for name in ("weights", "presets"):
+            part = getattr(self.case.config, name)
+            if part is not None:
+                memories[name] = replace(part, form=forms.block_memory)
+        self.config = replace(
+            self.case.config,
+            replay_form=forms.block_memory,
+            replay_memory=replay_memory,
+            **memories,
+        )
+        self.source = component_verilog(self.config.component())
+        self.cells = netlist(self.source, self.family)
+
+    def run(self, verilog: str, stalls: Stalls | None) -> Run:
+        case = self.case
+        return drive_verilog(
+            verilog, case.streams, n_outputs=len(case.outputs), cells=self.family, stalls=stalls
+        )
+
+    def check(self, stalls: Stalls | None) -> Run:
+        """Runs source and netlist and compares them with each other and with NumPy."""
+        run = self.run(self.source, stalls)
+        assert run.outputs == self.case.outputs
+        assert run == self.run(self.cells, stalls)
+        return run
+
+
+@pytest.mark.parametrize(
+    ("layer", "form", "cells"),
+    [(layer, form, {cell[form] for cell in cells}) for layer, forms, cells in TABLE for form in forms],
+)  # fmt: skip
+def test_source_and_netlist_equal_the_portable_form(layer: str, form: str, cells: set[str]) -> None:
+    formed = Formed(form, **LAYERS[layer])
+    assert cells <= cells_of(formed.cells)
+    run = formed.check(None)
+    config = formed.config
+    assert run.latency(0, config.unit.beats_per_row - 1) == config.latency_cycles
+    assert set(run.intervals(config.outputs_per_frame)) == {config.interval_cycles}
+    for seed in range(2):
+        formed.check(Stalls(seed))
+    portable = Case(**{key: LAYERS[layer][key] for key in LAYERS[layer] if key != "replay_memory"})
+    assert portable.run().outputs == run.outputs
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_netlists_of_any_layer_equal_numpy(data: st.DataObject) -> None:
+    form = data.draw(st.sampled_from(sorted(FORMS)))
+    pe, simd = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 18))
+    formed = Formed(
+        form,
+        mh=pe * data.draw(st.integers(1, 3)),
+        mw=simd * data.draw(st.integers(1, 3)),
+        pe=pe,
+        simd=simd,
+        output=data.draw(st.sampled_from(["bits", "sums", "matches"])),
+        seed=data.draw(st.integers(0, 999)),
+        rows=data.draw(st.sampled_from([(0,), (0, 1), (0, 1, 2)])),
+        n_frames=2,
+        back_pressure=data.draw(st.sampled_from(["enable", "credit"])),
+        weights=data.draw(st.sampled_from(["memory", "absorbed", "stream"])),
+        memory=data.draw(st.sampled_from(["block", "logic"])),
+    )
+    formed.check(Stalls(data.draw(st.integers(0, 99))))
+
+
+@pytest.mark.parametrize(("form", "table"), [("ice40", "LUT_INIT"), ("ecp5", "INIT1")])
+def test_a_wrong_table_in_one_cell_of_the_netlist_is_seen(form: str, table: str) -> None:
+    """In half of the cells at least: what some hold does not matter in this case."""
+    formed = Formed(form, **LAYERS["one beat"])
+    tables = list(re.finditer(rf"\.{table}\(16'h(\w+)\)", formed.cells))
+    n_seen = 0
+    for found in tables[:: max(1, len(tables) // 6)]:
+        at, end = found.span(1)
+        wrong = f"{int(found[1], 16) ^ 0xFFFF:04x}"
+        try:
+            run = formed.run(formed.cells[:at] + wrong + formed.cells[end:], None)
+        except StreamError:
+            n_seen += 1
+        else:
+            n_seen += run.outputs != formed.case.outputs
+    assert n_seen >= 3
