@@ -25,6 +25,8 @@ pytestmark = pytest.mark.formal
 
 KINDS: dict[str, dict[str, Any]] = {
     "clock enable": {},
+    "clock enable, no place for results": {"output_places": 0},
+    "clock enable, two places for results": {"output_places": 2, "simd": 2},
     "clock enable, one beat, preset last": {"simd": 2, "form": "ice40"},
     "clock enable, slow memories, carry chains": {"read_latency": 2, "form": "ecp5", "mw": 4, "simd": 4},
     "credits": {"back_pressure": "credit"},
@@ -81,9 +83,9 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_p
     [
         ("credits, one beat", MatrixVector, "(self._has_credit(m, take & ends_row) | ~ends_row)", "C(1)"),
         ("credits, one beat", MatrixVector, "Signal(range(places + 1), init=places)", "Signal(8, init=places + 1)"),
-        ("clock enable", MatrixVector, "self.enable.eq(~self.o.valid | self.o.ready)", "self.enable.eq(1)"),
-        ("clock enable, one beat, preset last", Replay, "self.i.ready.eq(~full[write_bank])", "self.i.ready.eq(1)"),
-        ("credits", Replay, "self.beats.available.eq(full[read_bank])", "self.beats.available.eq(1)"),
+        ("clock enable", MatrixVector, "self.enable.eq(~done | queue.i.ready if waits else 1)", "self.enable.eq(1)"),
+        ("clock enable, one beat, preset last", Replay, "self.i.ready.eq(~has_both)", "self.i.ready.eq(1)"),
+        ("credits", Replay, "self.beats.available.eq(has_one)", "self.beats.available.eq(1)"),
         ("credits", Replay, "with m.If(release):", "with m.If(self.beats.take):"),
     ],
 )  # fmt: skip
