@@ -38,7 +38,7 @@ def test_the_netlist_equals_numpy(family: str, name: str) -> None:
     case = cases(family)[name]
     series = Series(*case.front, case.layer)
     cells = netlist(series, family)
-    assert {"ice40": "SB_CARRY", "ecp5": "CCU2C"}[family] in cells_of(cells)
+    assert {"ice40": "SB_LUT4", "ecp5": "CCU2C"}[family] in cells_of(cells)
     for stalls in (None, Stalls(1)):
         run = drive_verilog(
             cells, case.inputs, n_outputs=len(case.outputs), cells=family, stalls=stalls
