@@ -62,8 +62,11 @@ class ProcessingElementConfig:
 
     @property
     def is_preset_last(self) -> bool:
-        """Whether the accumulator starts at 0 and the preset is added to the row's count, instead of being what it starts at."""
-        return self.popcount.counting.preset_last
+        """Whether the accumulator starts at 0 and the preset is added to the row's count, instead of being what it starts at.
+
+        Never for sums: there the adder would need all of its bits, as many as the choice of what to start at.
+        """
+        return self.popcount.counting.preset_last and self.output != "sums"
 
     @property
     def register_bits(self) -> int:
@@ -161,7 +164,7 @@ class ProcessingElement(wiring.Component):
                 m.d.sync += accumulator.eq(Mux(self.is_last, 0, total))
             padded = Cat(total, C(0, len(preset) - len(total)))
             whole = counting.result(m, padded, preset) if config.preset_bits else padded
-            lowest = self.preset[:doubled]
+            lowest = C(0, 0)
         else:
             start = preset[: len(accumulator)]
             total = counting.accumulated(m, accumulator, count, late, start, self.is_first)

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .cobs import CobsDecoder, CobsEncoder
+from .fifo import FifoConfig
 from .packet import PacketReceiver
 from .packet_sender import PacketSender
 from .protocol import Info
@@ -93,10 +94,14 @@ class Top(wiring.Component):
         receiver = PacketReceiver(config.info.image_bytes)
         m.submodules.uart_receiver = uart_receiver
         m.submodules.receive_buffer = reset_by(line_break, buffer)
+        # A byte takes long to leave the memory, and whether it is taken is decided late: the FIFO parts the two.
+        received = FifoConfig(8, 2).component()
+        m.submodules.received = reset_by(line_break, received)
         m.submodules.cobs_decoder = reset_by(line_break, decoder)
         m.submodules.packet_receiver = reset_by(line_break, receiver)
         wiring.connect(m, uart_receiver.o, buffer.i)
-        wiring.connect(m, buffer.o, decoder.i)
+        wiring.connect(m, buffer.o, received.i)
+        wiring.connect(m, received.o, decoder.i)
         wiring.connect(m, decoder.o, receiver.i)
         m.d.comb += [
             uart_receiver.rx.eq(self.rx),

@@ -124,10 +124,8 @@ def _array(unit: MatrixVectorConfig, family: str) -> Resources:
         luts += 0 if popcount.absorbed else len(popcount.carry_lanes)
         if not unit.element.is_preset_last:
             luts += bits  # the multiplexer of the start
-        elif unit.output == "bits":  # the sign alone
+        else:  # the sign alone
             luts, carries = luts + 1, unit.accumulator_bits
-        else:
-            luts += unit.accumulator_bits
     registers = sum(adders) + 2 * leaves + 2 * len(popcount.carry_lanes) + bits
     return Resources(unit.pe * luts, unit.pe * registers + unit.simd, carries=unit.pe * carries)
 
