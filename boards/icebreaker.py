@@ -13,7 +13,7 @@ ICEBREAKER = Board(
     capacity=Capacity(lut4=5_280, block_rams=30, block_ram_bits=4_096, dsp=8, single_port_rams=4),
     oscillator="clk12",
     oscillator_hz=12_000_000,
-    clock_hz=24_000_000,
+    clock_hz=36_000_000,
     uart=Uart(
         bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 500_000, 115_200),
         usb_ids=((0x0403, 0x6010),),

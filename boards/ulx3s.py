@@ -35,7 +35,7 @@ def _board(size: str, platform_class: type[Platform], capacity: Capacity) -> Boa
         capacity=capacity,
         oscillator="clk25",
         oscillator_hz=25_000_000,
-        clock_hz=50_000_000,
+        clock_hz=75_000_000,
         # The bridge divides 3 MHz, so above 2 Mbaud it makes 3 Mbaud only.
         uart=Uart(
             bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 500_000, 115_200),

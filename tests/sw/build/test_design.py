@@ -61,7 +61,7 @@ def test_a_clock_that_the_board_cannot_make_is_refused():
     with pytest.raises(ClockError) as caught:
         board_design(ULX3S_25F, Echo(), 48_000_000)
     assert caught.value.message.startswith("ulx3s-25f: PLL output must be")
-    assert "50 MHz" in caught.value.hint
+    assert "75 MHz" in caught.value.hint
 
 
 def test_a_component_alone_has_its_members_as_ports():

@@ -86,7 +86,7 @@ def test_a_frame_rate_is_reached_with_less_than_the_fastest_plan_takes() -> None
 
 
 def test_a_frame_rate_out_of_reach_names_the_best() -> None:
-    with pytest.raises(PlanError, match=r"reaches at most [0-9]+ frames per second at 24 MHz"):
+    with pytest.raises(PlanError, match=r"reaches at most [0-9]+ frames per second at 36 MHz"):
         make_plan(NETWORK, ICEBREAKER, frames_per_second=1e7)
 
 
@@ -105,7 +105,7 @@ def test_a_frame_rate_is_reached_or_refused(network: Network, frames_per_second:
 
 def test_what_takes_pixels_one_by_one_limits_the_frame_rate() -> None:
     network = random_network((28, 28, 1), [], [16], entrance="thermometer")
-    with pytest.raises(PlanError, match="reaches at most 30612 frames per second at 24 MHz"):
+    with pytest.raises(PlanError, match="reaches at most 45918 frames per second at 36 MHz"):
         make_plan(network, ICEBREAKER, frames_per_second=48_000)
     plan = make_plan(network, ULX3S_25F)
     assert summarise(network, plan, ULX3S_25F).initiation_interval_cycles == 784
