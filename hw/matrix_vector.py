@@ -29,7 +29,7 @@ class MatrixVectorConfig:
     accumulator_bits : int - bits of presets and results, two's complement; every row's must fit
     output : str - "bits": whether preset + matches is at least 0; "sums": preset + 2 matches; "matches": the matches, without preset.
         Other operands count products instead of matches, and their sums once.
-    vectors_per_frame : int - at least 1
+    vectors_per_frame : int - pixels of the output, at least 1: vectors of a frame, of each group of rows
     form : str - how matches are counted, one of `primitives.COUNTING_FORMS`
     back_pressure : str - "enable": all registers wait while a result does; "credit": they never wait, and a row is finished only
         when its result has a place
