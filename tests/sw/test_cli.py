@@ -65,7 +65,7 @@ def test_plan_as_json_has_the_documented_fields(rbonn, network_file) -> None:
     assert set(plan["layers"][0]) == {
         "name", "kind", "mh", "mw", "pe", "simd", "cycles_per_frame", "lut4", "block_rams",
     }  # fmt: skip
-    assert set(plan["totals"]) == {"lut4", "ff", "block_rams", "dsp"}
+    assert set(plan["totals"]) == {"lut4", "ff", "block_rams", "dsp", "carries"}
 
 
 def test_boards_as_json_has_the_documented_fields(rbonn) -> None:
