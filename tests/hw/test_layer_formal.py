@@ -37,6 +37,9 @@ KINDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+QUICK = ("clock enable", "credits")
+
+
 class NeverFull(Fifo):
     """Results with a credit always find a place."""
 
@@ -65,7 +68,9 @@ def prove_layer(folder: Path, kind: str, patience: int = 0) -> str:
         return prove(bench, folder, depth=depth, cells=cells)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in KINDS]
+)
 def test_it_keeps_the_contract_whatever_stalls_and_resets_there_are(
     kind: str, tmp_path: Path
 ) -> None:
@@ -78,6 +83,7 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_p
     assert prove_layer(tmp_path, kind, patience=-1) == "FAIL"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "owner", "line", "fault"),
     [
