@@ -1,58 +1,40 @@
 """Codes the activations for `ParityPopcount`, on their way into the replay buffer."""
 
-from functools import reduce
-from operator import xor
-
 from amaranth import *
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from .parity_popcount import ParityPopcountConfig, prefix_parities
-from .stage import stage_ports
-
-GROUP = 4
 
 
 class ParityCoder(wiring.Component):
     """Replaces each of the lowest `config.coded_lanes` lanes by the parity of all lanes up to it.
 
-    Parities of whole groups of lanes are ready in the register that holds the lanes, so that only one LUT4 lies behind it and
-    about log4 of the lanes before it. The work is shared by all rows: it is done once for each transfer.
-
-    Latency is 1 cycle, throughput one transfer per cycle; `i.ready` follows `o.ready` combinationally.
+    Parities up to every second lane are in registers, so that one LUT lies behind those and a few lie before. The work is done once for
+    each transfer and shared by all rows.
 
     Members
     -------
-    i, o : stream.Signature(simd) - lane 0 least significant
+    enable : In(1) - the register moves only while this is high
+    i : In(simd) - lane 0 least significant
+    o : Out(simd) - what `i` was one enabled cycle before, coded
     """
-
-    latency_cycles = 1
 
     def __init__(self, config: ParityPopcountConfig) -> None:
         self.config = config
-        super().__init__(stage_ports(config.simd, config.simd))
+        super().__init__({"enable": In(1), "i": In(config.simd), "o": Out(config.simd)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
         n = self.config.coded_lanes
         lanes = Signal(self.config.simd, reset_less=True)
-        groups = [range(k, min(k + GROUP, n)) for k in range(0, n, GROUP)]
-        totals = Signal(len(groups) - 1, reset_less=True)
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
-        with m.If(self.i.ready):
-            payload = self.i.payload
-            sums = [reduce(xor, [payload[k] for k in group]) for group in groups[:-1]]
-            m.d.sync += [
-                self.o.valid.eq(self.i.valid),
-                lanes.eq(payload),
-                totals.eq(Cat(prefix_parities(sums))),
-            ]
+        pairs = Signal(n // 2, reset_less=True)
+        with m.If(self.enable):
+            differ = [self.i[k] ^ self.i[k + 1] for k in range(0, n - 1, 2)]
+            m.d.sync += [lanes.eq(self.i), pairs.eq(Cat(prefix_parities(differ)))]
 
-        coded = []
-        for index, group in enumerate(groups):
-            before = [totals[index - 1]] if index else []
-            for k in group:
-                is_total = k == group[-1] and index < len(groups) - 1
-                own = [lanes[lane] for lane in range(group[0], k + 1)]
-                coded.append(totals[index] if is_total else reduce(xor, before + own))
-        m.d.comb += self.o.payload.eq(Cat(*coded, lanes[n:]))
+        coded = [pairs[k // 2] if k % 2 else lanes[k] for k in range(n)]
+        for k in range(2, n, 2):
+            coded[k] = coded[k] ^ coded[k - 1]
+        m.d.comb += self.o.eq(Cat(*coded, lanes[n:]))
         return m
