@@ -316,9 +316,13 @@ class MatrixVector(wiring.Component):
         beat, ends_row = Signal(range(n_transfers)), Signal(init=n_transfers == 1)
         use, is_last_use = Signal(range(n_uses)), Signal(init=n_uses == 1)
         word, is_last_word = Signal(range(config.n_words)), Signal(init=config.n_words == 1)
-        # Where all row groups share a vector, the last word of weights tells its end, and uses need no counter.
+        # Where all row groups share a vector, the last word of weights tells its last use, and uses need no counter. The vector's end is a
+        # register, or the one that tells the last use where each use, or each word, is one transfer.
         has_groups = n_uses < config.row_groups
-        is_last = (ends_row & is_last_use) if has_groups else (is_last_word & beat_ends)
+        in_last_use = is_last_use if has_groups else is_last_word
+        is_last = Signal()
+        if n_transfers == 1 or (planes == 1 and not has_groups):
+            m.d.comb += is_last.eq(in_last_use)
         take, go = Signal(), self.beats.available
         if config.weights == "stream":
             go = go & self.i_weights.valid
@@ -336,6 +340,8 @@ class MatrixVector(wiring.Component):
             step_counter(m, beat, ends_row, n_transfers)
             with m.If(beat_ends):
                 step_counter(m, word, is_last_word, config.n_words)
+            if n_transfers > 1 and (planes > 1 or has_groups):
+                m.d.sync += is_last.eq((beat == n_transfers - 2) & in_last_use)
             if has_groups:
                 with m.If(ends_row):
                     step_counter(m, use, is_last_use, n_uses)
