@@ -1,7 +1,8 @@
 """What the stages cost on an iCE40UP5K: LUT4, flip-flops, block RAMs, and the clock they reach.
 
 Each stage is synthesised alone; the clock is measured behind a shift register in front and one behind it, so that a wide stream needs no
-pins, and is the slowest of three seeds. Takes about three minutes; writes `results/hw_blocks.json`:
+pins, and is the slowest of three seeds. Takes about three minutes; writes `results/hw_blocks.json`, of which rows that are not asked for
+stay as they are:
 
     python benchmarks/hw_blocks.py [NAME ...]
 """
@@ -43,6 +44,15 @@ STAGES: dict[str, StageConfig] = {
     ),
     "sliding_window 32 x 32 x 64, 16 lanes, 3 x 3": SlidingWindowConfig(
         32, 32, 64, 1, 16, 3, 3, 1, 1
+    ),
+    "sliding_window 14 x 14 x 16, 4 lanes, 3 x 3, 4 groups": SlidingWindowConfig(
+        14, 14, 16, 1, 4, 3, 3, 1, 1, outer_groups=4
+    ),
+    "sliding_window 14 x 14 x 16, 4 lanes, 3 x 3, 2 groups": SlidingWindowConfig(
+        14, 14, 16, 1, 4, 3, 3, 1, 1, outer_groups=2
+    ),
+    "sliding_window 14 x 14 x 16, 4 lanes, 3 x 3": SlidingWindowConfig(
+        14, 14, 16, 1, 4, 3, 3, 1, 1
     ),
     "max_pool 28 x 28 x 16, 16 lanes, 2 x 2": MaxPoolConfig(28, 28, 16, 1, 16, 2),
     "max_pool 28 x 28 x 16, 4 lanes, 2 x 2": MaxPoolConfig(28, 28, 16, 1, 4, 2),
@@ -126,28 +136,28 @@ def measure(config: StageConfig, folder: Path) -> dict[str, int | float]:
 
 
 def main(names: list[str]) -> None:
-    """Measures the stages with one of `names` in theirs, or all and writes the result file."""
+    """Measures the stages with one of `names` in theirs, or all, and writes the result file."""
     use_in_amaranth()
+    path = Path(__file__).parent / "results" / "hw_blocks.json"
+    known = json.loads(path.read_text())["stages"] if names and path.exists() else {}
     rows = {}
     for name, config in STAGES.items():
         if names and not any(part in name for part in names):
+            rows |= {name: known[name]} if name in known else {}
             continue
         with tempfile.TemporaryDirectory() as folder:
             rows[name] = measure(config, Path(folder))
         sys.stdout.write(f"{name}: {rows[name]}\n")
         sys.stdout.flush()
-    if not names:
-        tools = {name: str(tool) for name, tool in find_tools("ice40").items() if name != "icepack"}
-        result = {
-            "schema": 1,
-            "device": "iCE40UP5K SG48",
-            "seeds": SEEDS,
-            "tools": tools,
-            "stages": rows,
-        }
-        (Path(__file__).parent / "results" / "hw_blocks.json").write_text(
-            json.dumps(result, indent=1) + "\n"
-        )
+    tools = {name: str(tool) for name, tool in find_tools("ice40").items() if name != "icepack"}
+    result = {
+        "schema": 1,
+        "device": "iCE40UP5K SG48",
+        "seeds": SEEDS,
+        "tools": tools,
+        "stages": rows,
+    }
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
