@@ -78,10 +78,14 @@ class Formed:
         self.source = component_verilog(self.config.component())
         self.cells = netlist(self.source, self.family)
 
-    def run(self, verilog: str, stalls: Stalls | None) -> Run:
-        case = self.case
+    def run(self, verilog: str, stalls: Stalls | None, reset_after: int | None = None) -> Run:
         return drive_verilog(
-            verilog, case.streams, n_outputs=len(case.outputs), cells=self.family, stalls=stalls
+            verilog,
+            self.case.streams,
+            n_outputs=len(self.case.outputs),
+            cells=self.family,
+            stalls=stalls,
+            reset_after=reset_after,
         )
 
     def check(self, stalls: Stalls | None) -> Run:
@@ -115,6 +119,14 @@ def test_source_and_netlist_equal_the_portable_form(layer: str, form: str, cells
         formed.check(Stalls(seed))
     portable = Case(**{key: LAYERS[layer][key] for key in LAYERS[layer] if key != "replay_memory"})
     assert portable.run().outputs == run.outputs
+
+
+@pytest.mark.parametrize("form", ["ecp5"])
+def test_a_netlist_that_is_reset_anywhere_starts_afresh(form: str) -> None:
+    formed = Formed(form, **LAYERS["folded both ways"])
+    for reset_after in range(1, len(formed.case.inputs) + 1, 3):
+        run = formed.run(formed.cells, Stalls(reset_after), reset_after)
+        assert run.outputs == formed.case.outputs
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """The complete matrix-vector layer, proved to keep the stream contract and to deliver what arithmetic says; each fault found.
 
-Vectors of two beats of one or two lanes, and of one beat, with two row groups: enough for two vectors to be inside, rows to follow each other
-without a gap, and every place of the output to be taken.
+Vectors of one to three beats of few lanes, and two row groups: enough for two vectors to be inside, rows to follow each other without a
+gap, and every place for results to be taken.
 """
 
 from __future__ import annotations
