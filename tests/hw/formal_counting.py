@@ -177,7 +177,7 @@ class ElementBench(Elaboratable):
         n_columns = rows.n_beats * simd
         assert n_columns == config.most_matches
         m.submodules.element = element = config.component()
-        row, preset = AnyConst(8), Signal(signed(24))
+        row, preset = AnyConst(16), Signal(signed(24))
         if rows.presets:
             table = Array(Const(value, signed(24)) for value in rows.presets)
             m.d.comb += [Assume(row < len(table)), preset.eq(table[row])]

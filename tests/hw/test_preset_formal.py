@@ -73,6 +73,16 @@ def test_the_sign_says_whether_the_sum_reaches_any_threshold(form: str, tmp_path
     assert prove_rows(tmp_path, *several, narrow) == "PASS"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["ice40_carry_lanes", "ecp5"])
+def test_rows_of_576_columns_reach_their_thresholds_too(form: str, tmp_path: Path) -> None:
+    """By induction; thresholds at both ends, around 0 and in between, in accumulators of 11 bits."""
+    thresholds = (-577, -576, -575, *range(-550, 551, 50), -1, 1, 575, 576, 577)
+    rows = rows_of(form, 8, 72, "bits", thresholds)
+    assert rows.element.accumulator_bits == 11
+    assert prove_rows(tmp_path, rows) == "PASS"
+
+
 @pytest.mark.parametrize("form", COUNTING_FORMS)
 def test_sums_with_any_bias_and_bare_matches_never_overflow(form: str, tmp_path: Path) -> None:
     """By induction, as above."""
