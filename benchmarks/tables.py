@@ -24,6 +24,7 @@ def rows() -> dict[str, list[str]]:
     light = json.loads((RESULTS / "first_light.json").read_text())["results"]
     golden = json.loads((RESULTS / "golden_model.json").read_text())["results"]
     steps = json.loads((RESULTS / "training_step.json").read_text())["results"]
+    operands = json.loads((RESULTS / "operands.json").read_text())["rows"]
     ablation = json.loads((RESULTS / "rbonn_ablation.json").read_text())
     return {
         "networks": [_network(result) for result in light],
@@ -39,6 +40,7 @@ def rows() -> dict[str, list[str]]:
             for result in golden
         ],
         "training_step": [_step(result, key) for result in steps for key in _STEP_RATIOS],
+        "operands": [_operands(name, row) for name, row in operands.items()],
         "ablation": [_mode(summary) for summary in ablation["summary"]],
         "ablation_modes": [_settings(mode) for mode in ablation["modes"]],
         "ablation_runs": [_run(run, ablation["epochs"]) for run in ablation["results"]],
@@ -148,6 +150,22 @@ def _step(result: dict[str, Any], key: str) -> str:
         else f"at most {limit:g}: " + ("held" if ratio["median"] <= limit else "**missed**")
     )
     return _row(f"`{result['network']}`", _STEP_RATIOS[key], f"{ratio['median']:.3f}", verdict)  # fmt: skip
+
+
+def _operands(name: str, row: dict[str, Any]) -> str:
+    """A stage with other operands than bits; what a product costs where the stage makes some."""
+    products = row.get("products_per_cycle")
+    return _row(
+        name,
+        row["device"],
+        row["lut_equivalents"],
+        row["flip_flops"],
+        row["block_rams"],
+        row["dsp"],
+        f"{row['slowest_mhz']:.1f}" if row["slowest_mhz"] else "not routed",
+        f"{products:g}" if products else "",
+        f"{row['lut_equivalents'] / products:.1f}" if products else "",
+    )
 
 
 def _mode(summary: dict[str, Any]) -> str:
