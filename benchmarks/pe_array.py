@@ -110,6 +110,7 @@ def measure(row: Row, measurement: Measurement) -> dict[str, Any]:
         "matrix": [row.mh, row.mw],
         "weights": row.weights,
         "form": row.config.unit.form,
+        "coded": row.coded,
         "back_pressure": row.config.unit.back_pressure,
         **cells,
         "lut_equivalents_per_lane": round(cells["lut_equivalents"] / (row.pe * row.simd), 3),

@@ -10,6 +10,7 @@ from amaranth.sim import Simulator
 from rbonn.hw.leaf_memory import LeafMemoryConfig
 from rbonn.hw.matrix_vector import MatrixVectorConfig
 from rbonn.hw.matrix_vector_layer import MatrixVectorLayerConfig
+from rbonn.hw.parity_popcount import ParityPopcountConfig
 from rbonn.hw.preset_memory import PresetMemoryConfig
 from rbonn.hw.weight_memory import WeightMemoryConfig
 from rbonn.sw.build.packing import preset_words, weight_words, words
@@ -18,7 +19,7 @@ MH, MW = 64, 576
 FARTHEST_THRESHOLD = 100
 """Thresholds are drawn up to that far from half of the columns, where those of trained networks lie."""
 
-FORMS = {"iCE40UP5K": "ice40_carry_lanes", "iCE40HX8K": "ice40", "ECP5-25F": "ecp5"}
+FORMS = {"iCE40UP5K": "ice40_carry_lanes", "iCE40HX8K": "ice40_carry_lanes", "ECP5-25F": "ecp5"}
 RAM_DEPTH = {"iCE40UP5K": 256, "iCE40HX8K": 256, "ECP5-25F": 512}
 
 
@@ -33,6 +34,7 @@ class Row:
     weights : str - "block" or "logic": memory of their own; "absorbed": leaf memories; "stream": the array alone, without presets
     form : str - how matches are counted; empty: the device's own
     back_pressure : str - empty: the device's own
+    coded : bool - whether lanes are coded, see `ParityPopcountConfig`
     memory_form : str - of block RAM
     mh, mw : int - the matrix
     """
@@ -43,6 +45,7 @@ class Row:
     weights: str = "block"
     form: str = ""
     back_pressure: str = ""
+    coded: bool = False
     memory_form: str = "portable"
     mh: int = MH
     mw: int = MW
@@ -80,6 +83,7 @@ class Row:
             form=self.form or FORMS[self.device],
             back_pressure=self.back_pressure or ("credit" if is_ecp5 else "enable"),
             weights=source,
+            coded=self.coded,
             read_latency=memory["read_latency"],
         )
         contents = weight_words(self.matrix, self.pe, self.simd)
@@ -102,6 +106,20 @@ class Row:
         return MatrixVectorLayerConfig(unit, weights, presets, replay_form=self.memory_form)
 
     @property
+    def _streamed_words(self) -> tuple[int, ...]:
+        """The weights of one vector as they come in a stream."""
+        plain, tree = (
+            weight_words(self.matrix, self.pe, self.simd),
+            self.config.unit.element.popcount,
+        )
+        if not isinstance(tree, ParityPopcountConfig):
+            return plain
+        starts, mask = range(0, self.pe * self.simd, self.simd), (1 << self.simd) - 1
+        return tuple(
+            sum(tree.coded_weights(word >> at & mask) << at for at in starts) for word in plain
+        )
+
+    @property
     def ideal_cycles(self) -> int:
         """Per vector: every lane is busy in every cycle."""
         return self.mh * self.mw // (self.pe * self.simd)
@@ -116,7 +134,7 @@ class Row:
         else:
             bits = (matches + self.presets >= 0).astype(np.int64)
             expected = [w for row in bits for w in words(row.reshape(-1, self.pe), 1)]
-        streamed = weight_words(self.matrix, self.pe, self.simd) * len(vectors)
+        streamed = self._streamed_words * len(vectors)
         # An ECP5's primitives have no model in the simulator; the portable form takes as many cycles for a vector.
         row = (
             self
@@ -171,8 +189,10 @@ def _simulated(
 def _rows() -> dict[str, Row]:
     rows = {}
     for device in ("iCE40UP5K", "iCE40HX8K", "ECP5-25F"):
-        memory_form = "ecp5" if device == "ECP5-25F" else "portable"
-        complete = Row(device, 8, 32, memory_form=memory_form)
+        is_ecp5 = device == "ECP5-25F"
+        memory_form = "ecp5" if is_ecp5 else "portable"
+        # Coding pays where enough rows share it, on iCE40: an ECP5's carry cells compare lanes for nothing.
+        complete = Row(device, 8, 32, coded=not is_ecp5, memory_form=memory_form)
         rows |= {
             f"8x32 complete, {device}": complete,
             f"8x32 array, {device}": replace(complete, weights="stream"),
@@ -180,7 +200,7 @@ def _rows() -> dict[str, Row]:
                 complete, weights="logic", mh=16, mw=64
             ),
             f"4x16 complete, {device}": replace(complete, pe=4, simd=16),
-            f"1x64 complete, {device}": replace(complete, pe=1, simd=64),
+            f"1x64 complete, {device}": replace(complete, pe=1, simd=64, coded=False),
         }
     rows["16x64 complete, ECP5-25F"] = Row("ECP5-25F", 16, 64, "absorbed", memory_form="ecp5")
     rows["16x64 complete, plain weights, ECP5-25F"] = Row("ECP5-25F", 16, 64, memory_form="ecp5")

@@ -11,8 +11,8 @@ def step_counter(m: Module, count: Signal, is_last: Signal, length: int) -> None
     """
     if length == 1:
         return
-    with m.If(is_last):
-        m.d.sync += count.eq(0)
-    with m.Else():
-        m.d.sync += count.eq(count + 1)
+    m.d.sync += count.eq(count + 1)
+    if length & (length - 1):  # others return to 0 by themselves
+        with m.If(is_last):
+            m.d.sync += count.eq(0)
     m.d.sync += is_last.eq(~is_last & (count == length - 2) if length > 2 else ~is_last)

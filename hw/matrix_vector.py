@@ -6,9 +6,11 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
+from .beat_tree import BeatTreeConfig
 from .counter import step_counter
 from .fifo import FifoConfig
 from .operands import BITS, Operands
+from .parity_popcount import ParityPopcountConfig
 from .primitives.block_memory import read_signature
 from .processing_element import ProcessingElementConfig
 from .replay import beats_signature
@@ -39,6 +41,7 @@ class MatrixVectorConfig:
         LUT for each bit that leaves; credits ask for as many as they need
     operands : Operands - what a lane multiplies
     groups : int - groups of rows, each with vectors of its own, one after the other; divides `mh`, and `pe` divides a group's rows
+    coded : bool - activations and weights come coded for `ParityPopcount`; only bits that all rows share
     depthwise : bool - every row has columns of its own: lane k of row p of a row group is element ``k * pe + p`` of a transfer
     """
 
@@ -57,6 +60,7 @@ class MatrixVectorConfig:
     operands: Operands = BITS
     groups: int = 1
     depthwise: bool = False
+    coded: bool = False
 
     def __post_init__(self) -> None:
         for name in ("mh", "mw", "pe", "simd", "vectors_per_frame", "groups"):
@@ -89,6 +93,11 @@ class MatrixVectorConfig:
                 "A depthwise unit must have one group and weights that are not absorbed, "
                 f"not {self.groups} and {self.weights!r}"
             )
+        if self.coded and (self.operands != BITS or self.depthwise or self.weights == "absorbed"):
+            raise ValueError(
+                "Coded lanes must be bits that all rows share and that no memory absorbs, "
+                f"not {self.operands}, depthwise {self.depthwise}, weights {self.weights!r}"
+            )
         assert self.element  # its own conditions
 
     @property
@@ -118,7 +127,9 @@ class MatrixVectorConfig:
 
     @property
     def element(self) -> ProcessingElementConfig:
-        tree = self.operands.tree(self.simd, self.form, self.weights == "absorbed")
+        tree: BeatTreeConfig = ParityPopcountConfig(self.simd, self.form)
+        if not self.coded:
+            tree = self.operands.tree(self.simd, self.form, self.weights == "absorbed")
         planes = self.operands.planes
         most = self.beats_per_row * tree.most * ((1 << planes) - 1)
         return ProcessingElementConfig(tree, self.accumulator_bits, most, self.output, planes)
@@ -162,7 +173,16 @@ class MatrixVectorConfig:
     @property
     def result_cycles(self) -> int:
         """Cycles from taking a row's last beat to the one in which its result is computed."""
-        return self.count_cycles + (not self.element.is_preset_last)
+        return self.count_cycles + (not self.element.is_cleared)
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether a flip-flop says that everything waits, not the output: one cycle is lost each time a result has had to wait."""
+        return (
+            self.back_pressure == "enable"
+            and self.queue.depth == 1
+            and self.transfers_per_vector > 1
+        )
 
     @property
     def latency_cycles(self) -> int:
@@ -249,9 +269,7 @@ class MatrixVector(wiring.Component):
         done = row_ends[config.result_cycles]
         m.submodules.queue = queue = config.queue.component()
         connect(m, queue.o, wiring.flipped(self.o))
-        # Without credits everything waits while a result does.
-        waits = config.back_pressure == "enable"
-        m.d.comb += self.enable.eq(~done | queue.i.ready if waits else 1)
+        m.d.comb += self.enable.eq(self._moves(m, row_ends, queue))
 
         weights = self._weights(m, word, beat_ends)
         is_later = Signal()  # inverted: an ECP5's carry cells load while a pin is 0
@@ -263,8 +281,9 @@ class MatrixVector(wiring.Component):
             with m.If(self.enable & weigh):
                 m.d.sync += is_first_plane.eq(counted[depth - 1])
 
-        # Presets have the memories' latency too; theirs ends where a row's last beat is accumulated.
-        m.d.comb += self.preset_next.eq(self.enable & row_ends[depth - config.read_latency])
+        # Presets have the memories' latency too; theirs ends where they are looked at.
+        looked_at = depth + config.element.is_preset_last
+        m.d.comb += self.preset_next.eq(self.enable & row_ends[looked_at - config.read_latency])
 
         results = []
         for index in range(config.pe):
@@ -288,10 +307,23 @@ class MatrixVector(wiring.Component):
             results.append(element.o)
         m.d.comb += [
             queue.i.payload.eq(Cat(results)),
-            queue.i.valid.eq(done),
+            queue.i.valid.eq(done & self.enable if config.looks_ahead else done),
             self.sums_strobe.eq(self.enable & done),
         ]
         return m
+
+    def _moves(self, m: Module, row_ends: list[Value], queue: wiring.Component) -> Value:
+        """Whether everything moves: always with credits, else unless a result waits for its place."""
+        config = self.config
+        if config.back_pressure == "credit":
+            return C(1, 1)
+        done, next_done = row_ends[config.result_cycles], row_ends[config.result_cycles - 1]
+        if not config.looks_ahead:
+            return ~done | queue.i.ready
+        # Rows end at least two cycles apart, so a place that is taken now and not left is taken in the next cycle too.
+        waits = Signal()
+        m.d.sync += waits.eq(Mux(waits, done, next_done) & self.o.valid & ~self.o.ready)
+        return ~waits
 
     def _activations(self, index: int) -> Value:
         """Lanes of the processing element `index`: all of a beat, or in a depthwise unit every `pe`-th."""

@@ -1,6 +1,6 @@
 """One matrix-vector layer: a replay buffer, the array, and the memories of its weights and presets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from .leaf_memory import LeafMemoryConfig
 from .matrix_vector import MatrixVectorConfig
+from .parity_popcount import ParityPopcountConfig
 from .preset_memory import PresetMemoryConfig
 from .replay import ReplayConfig
 from .stage import stage_ports
@@ -91,8 +92,28 @@ class MatrixVectorLayerConfig:
             )
 
     @property
+    def stored_weights(self) -> WeightMemoryConfig | LeafMemoryConfig | None:
+        """The weights as their memory has them: coded where the unit's are. A loader has to bring them so."""
+        unit, weights = self.unit, self.weights
+        tree = unit.element.popcount
+        if not isinstance(tree, ParityPopcountConfig) or not isinstance(
+            weights, WeightMemoryConfig
+        ):
+            return weights
+        mask = (1 << unit.simd) - 1
+        contents = tuple(
+            sum(
+                tree.coded_weights(word >> at & mask) << at
+                for at in range(0, weights.width, unit.simd)
+            )
+            for word in weights.contents
+        )
+        return replace(weights, contents=contents)
+
+    @property
     def replay(self) -> ReplayConfig:
         unit = self.unit
+        tree = unit.element.popcount
         return ReplayConfig(
             unit.input_width,
             unit.transfers_per_vector,
@@ -100,6 +121,7 @@ class MatrixVectorLayerConfig:
             self.replay_memory,
             unit.read_latency,
             self.replay_form,
+            tree if isinstance(tree, ParityPopcountConfig) else None,
         )
 
     @property
@@ -170,10 +192,11 @@ class MatrixVectorLayer(wiring.Component):
         connect(m, unit.o, wiring.flipped(self.o))
         m.d.comb += [self.sums.eq(unit.sums), self.sums_strobe.eq(unit.sums_strobe)]
 
-        if self.config.weights is None:
+        stored = self.config.stored_weights
+        if stored is None:
             connect(m, wiring.flipped(self.i_weights), unit.i_weights)
         else:
-            m.submodules.weights = weights = self.config.weights.component()
+            m.submodules.weights = weights = stored.component()
             connect(m, unit.weights, weights.read)
             if isinstance(self.config.weights, LeafMemoryConfig):
                 m.d.comb += weights.activations.eq(unit.activations)

@@ -66,13 +66,19 @@ class ProcessingElementConfig:
 
         Never for sums: there the adder would need all of its bits, as many as the choice of what to start at.
         """
-        return self.popcount.counting.preset_last and self.output != "sums"
+        return self.popcount.counting.preset_last and self.output == "bits"
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether a row's last beat leaves a cleared accumulator: where nothing is added to the sum, which can leave at once."""
+        return self.popcount.counting.preset_last and self.output == "matches"
 
     @property
     def register_bits(self) -> int:
         """Bits of the accumulator's register: it need not hold the preset's range where that comes last, nor the sums' lowest bit."""
         bits = self.accumulator_bits - self.is_doubled
-        return min(bits, self.most_matches.bit_length()) if self.is_preset_last else bits
+        starts_at_0 = self.is_preset_last or self.is_cleared
+        return min(bits, self.most_matches.bit_length()) if starts_at_0 else bits
 
     @property
     def output_bits(self) -> int:
@@ -100,9 +106,10 @@ class ProcessingElement(wiring.Component):
     belong to the beat that is accumulated.
 
     The preset may be where the accumulator starts: then it is looked at with a row's first beat, and the result is there after its
-    last one, until the next beat is accumulated. Or, where `is_preset_last`, the last beat of a row leaves a cleared accumulator, and the
-    preset is added to the sum: then both belong to the cycle of that beat. On iCE40 the clearing costs nothing, and a carry chain that
-    sees the accumulator only takes a lane at its carry-in.
+    last one, until the next beat is accumulated. Or, where `is_preset_last`, the accumulator starts at 0 and the preset is added behind it,
+    then it is looked at while the result is there. A chain that adds the old accumulator even when a new one starts cannot add
+    the late lane of a row's first beat: this is owed until the preset is added. Where `is_cleared`, the sum of a row's last beat is the
+    result, in the same cycle, and the accumulator is cleared.
 
     Members
     -------
@@ -157,14 +164,18 @@ class ProcessingElement(wiring.Component):
             count, late = self._weighed(m, count, late), None
         accumulator = Signal(config.register_bits, reset_less=True)
         step = self.enable & self.accumulate
-        if config.is_preset_last:
+        if config.is_cleared:
             start, is_first = C(0, len(accumulator)), C(0, 1)
             total = counting.accumulated(m, accumulator, count, late, start, is_first)
             with m.If(step):
                 m.d.sync += accumulator.eq(Mux(self.is_last, 0, total))
-            padded = Cat(total, C(0, len(preset) - len(total)))
-            whole = counting.result(m, padded, preset) if config.preset_bits else padded
-            lowest = C(0, 0)
+            whole, lowest = Cat(total, C(0, len(preset) - len(total))), C(0, 0)
+        elif config.is_preset_last:
+            total, owed = self._started_at_0(m, accumulator, count, late)
+            with m.If(step):
+                m.d.sync += accumulator.eq(total)
+            padded = Cat(accumulator, C(0, len(preset) - len(accumulator)))
+            whole, lowest = counting.result(m, padded, preset, owed), C(0, 0)
         else:
             start = preset[: len(accumulator)]
             total = counting.accumulated(m, accumulator, count, late, start, self.is_first)
@@ -179,6 +190,20 @@ class ProcessingElement(wiring.Component):
             self.o.eq(~self.sum[-1] if config.output == "bits" else self.sum),
         ]
         return m
+
+    def _started_at_0(
+        self, m: Module, accumulator: Value, count: Value, late: Lane | None
+    ) -> tuple[Value, Lane | None]:
+        """What to accumulate, and what the result still has to add."""
+        counting = self.config.popcount.counting
+        if late is None:
+            start = C(0, len(accumulator))
+            return counting.accumulated(m, accumulator, count, None, start, self.is_first), None
+        # `is_first` is high from one row's last beat to the next row's first: the last value held is that of the first beat.
+        owed = Signal(reset_less=True)
+        with m.If(self.enable & self.is_first):
+            m.d.sync += owed.eq(late.match)
+        return counting.accumulated_owing(m, accumulator, count, late, self.is_first), Lane(owed)
 
     def _weighed(self, m: Module, count: Value, late: Lane | None) -> Value:
         """Count of a beat from those of its planes, in the cycle after its last plane was counted."""

@@ -9,6 +9,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .counter import step_counter
+from .parity_coder import ParityCoder
+from .parity_popcount import ParityPopcountConfig
 from .primitives.block_memory import (
     BlockMemoryConfig,
     block_memory,
@@ -47,6 +49,7 @@ class ReplayConfig:
     memory : str - "block", "lut_ram" or "logic"; of one word a vector, registers serve whatever is asked for
     read_latency : int - enabled cycles from `take` to `data`, 1 or 2
     form : str - what "block" is made of, see `primitives.block_memory`
+    coding : ParityPopcountConfig or None - how words are coded before they are kept
     """
 
     width: int
@@ -55,6 +58,7 @@ class ReplayConfig:
     memory: str = "block"
     read_latency: int = 1
     form: str = "portable"
+    coding: ParityPopcountConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "words", "times"):
@@ -126,9 +130,21 @@ class Replay(wiring.Component):
             m.d.comb += [
                 self.beats.available.eq(self.i.valid),
                 self.i.ready.eq(self.beats.take),
-                self.beats.data.eq(self._delayed(m, self.i.payload, self.config.read_latency)),
+                self.beats.data.eq(self._unbuffered(m)),
             ]
         return m
+
+    def _unbuffered(self, m: Module) -> Value:
+        payload, latency = self.i.payload, self.config.read_latency
+        if self.config.coding is not None:
+            payload, latency = self._coded(m, self.beats.enable), latency - 1
+        return self._delayed(m, payload, latency)
+
+    def _coded(self, m: Module, enable: Value) -> Value:
+        """The payload of the last enabled cycle, coded."""
+        m.submodules.coder = coder = ParityCoder(self.config.coding)
+        m.d.comb += [coder.enable.eq(enable), coder.i.eq(self.i.payload)]
+        return coder.o
 
     def _delayed(self, m: Module, data: Value, cycles: int) -> Value:
         for stage in range(cycles):
@@ -150,16 +166,24 @@ class Replay(wiring.Component):
         write_bank = Signal()
         write_word = Signal(range(config.words))
         write_is_last = Signal(init=config.words == 1)
-        m.d.comb += [
-            self.i.ready.eq(~has_both),
-            write.address.eq(Cat(write_word, write_bank) if config.words > 1 else write_bank),
-            write.data.eq(self.i.payload),
-            write.enable.eq(self.i.valid & self.i.ready),
-        ]
-        with m.If(write.enable):
+        accept, address = Signal(), Cat(write_word, write_bank) if config.words > 1 else write_bank
+        m.d.comb += [self.i.ready.eq(~has_both), accept.eq(self.i.valid & self.i.ready)]
+        filled = accept & write_is_last
+        if config.coding is None:
+            m.d.comb += [
+                write.address.eq(address),
+                write.data.eq(self.i.payload),
+                write.enable.eq(accept),
+            ]
+        else:
+            m.d.sync += [write.address.eq(address), write.enable.eq(accept)]
+            m.d.comb += write.data.eq(self._coded(m, C(1, 1)))
+            if config.words == 1:
+                # The only word is read in the next cycle, so it has to be there.
+                m.d.comb += self.i.ready.eq(~has_both & ~write.enable)
+                filled = write.enable
+        with m.If(accept):
             step_counter(m, write_word, write_is_last, config.words)
-            with m.If(write_is_last):
-                m.d.sync += write_bank.eq(~write_bank)
 
         read_bank = Signal()
         m.d.comb += [
@@ -169,14 +193,15 @@ class Replay(wiring.Component):
             self.beats.data.eq(read.data),
         ]
         release = self.beats.take & self.beats.last
-        with m.If(release):
-            m.d.sync += read_bank.eq(~read_bank)
 
-        filled = write.enable & write_is_last
-        with m.If(filled & ~release):
-            m.d.sync += [has_one.eq(1), has_both.eq(has_one)]
-        with m.Elif(release & ~filled):
-            m.d.sync += [has_one.eq(has_both), has_both.eq(0)]
+        # Gates and not conditions, which would become clock enables: those are reached later than a flip-flop's LUT. No bank is filled
+        # while there are two, none is released while there is none.
+        m.d.sync += [
+            write_bank.eq(write_bank ^ (accept & write_is_last)),
+            read_bank.eq(read_bank ^ release),
+            has_one.eq(filled | has_both | (has_one & ~release)),
+            has_both.eq((has_both | (has_one & filled)) & ~release),
+        ]
 
     def _memory(self, m: Module) -> tuple[Any, Any]:
         """Write and read port of the buffer, of `block_memory`'s signatures."""

@@ -71,6 +71,14 @@ class CountingForm(Protocol):
         """
         ...
 
-    def result(self, m: Module, accumulator: Value, preset: Value) -> Value:
-        """``accumulator + preset``, both in two's complement and equally wide. Only asked for where `preset_last`."""
+    def accumulated_owing(
+        self, m: Module, accumulator: Value, count: Value, lane: Lane, is_first: Value
+    ) -> Value:
+        """``count if is_first else accumulator + count + lane.match``: `result` is given the lane that is left out."""
+        ...
+
+    def result(
+        self, m: Module, accumulator: Value, preset: Value, lane: Lane | None = None
+    ) -> Value:
+        """``accumulator + preset + lane.match``, two's complement and equally wide. Only asked for where `preset_last`."""
         ...

@@ -10,6 +10,7 @@ from ...hw.fifo import FifoConfig
 from ...hw.leaf_memory import LeafMemoryConfig
 from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
+from ...hw.popcount import PopcountConfig
 from ...hw.preset_memory import PresetMemoryConfig
 from ...hw.processing_element import least_accumulator_bits
 from ...hw.sliding_window import SlidingWindowConfig
@@ -116,8 +117,18 @@ def layer_stages(
     kind = "bits" if isinstance(consumer, Threshold) else "sums"
     bits = max(presets.accumulator_bits, least_accumulator_bits(simd, kind))
     source_of_weights = "absorbed" if folding.weights == "absorbed" else "memory"
+    is_coded = source_of_weights == "memory" and 0 < forms.coded_rows <= pe
     unit = MatrixVectorConfig(
-        mh, mw, pe, simd, bits, kind, n_vectors, weights=source_of_weights, **forms.unit
+        mh,
+        mw,
+        pe,
+        simd,
+        bits,
+        kind,
+        n_vectors,
+        weights=source_of_weights,
+        coded=is_coded,
+        **forms.unit,
     )
     start_words = preset_words(presets.values, pe, bits)
     starts = PresetMemoryConfig(
@@ -145,9 +156,8 @@ def _weights(
 ) -> WeightMemoryConfig | LeafMemoryConfig:
     words = weight_words(node.matrix, unit.pe, unit.simd)
     if unit.weights == "absorbed":
-        return LeafMemoryConfig(
-            unit.pe, unit.element.popcount, words, forms.ram_depth, **forms.memory(len(words))
-        )
+        tree = PopcountConfig(unit.simd, unit.form, absorbed=True)
+        return LeafMemoryConfig(unit.pe, tree, words, forms.ram_depth, **forms.memory(len(words)))
     return WeightMemoryConfig(unit.weight_bits, words, folding.weights, **forms.memory(len(words)))
 
 

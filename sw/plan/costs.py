@@ -16,6 +16,7 @@ from ...hw.leaf_memory import LeafMemoryConfig
 from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
+from ...hw.parity_popcount import ParityPopcountConfig
 from ...hw.popcount import PopcountConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
@@ -114,6 +115,12 @@ def _(config: MatrixVectorLayerConfig, family: str) -> Resources:
 def _array(unit: MatrixVectorConfig, family: str) -> Resources:
     """The processing elements, from the adders that they are made of."""
     popcount, bits, carries = unit.element.popcount, unit.element.register_bits, 0
+    shared, front = 0, 0
+    if isinstance(
+        popcount, ParityPopcountConfig
+    ):  # coded once for all rows, then a LUT4 for each lane before the tree
+        shared, front = popcount.coded_lanes * 3 // 2, popcount.coded_lanes
+        popcount = popcount.tree
     assert isinstance(popcount, PopcountConfig), "the graph has no other operands yet"
     leaves = 0 if popcount.absorbed else len(popcount.leaves)
     adders = _adder_bits(popcount)
@@ -126,8 +133,11 @@ def _array(unit: MatrixVectorConfig, family: str) -> Resources:
             luts += bits  # the multiplexer of the start
         else:  # the sign alone
             luts, carries = luts + 1, unit.accumulator_bits
+    luts += front
     registers = sum(adders) + 2 * leaves + 2 * len(popcount.carry_lanes) + bits
-    return Resources(unit.pe * luts, unit.pe * registers + unit.simd, carries=unit.pe * carries)
+    return Resources(
+        unit.pe * luts + shared, unit.pe * registers + unit.simd, carries=unit.pe * carries
+    )
 
 
 def _adder_bits(popcount: PopcountConfig) -> list[int]:

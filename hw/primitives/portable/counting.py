@@ -40,5 +40,15 @@ class PortableCounting:
             total = total + lane.match
         return total[: len(accumulator)]
 
-    def result(self, m: Module, accumulator: Value, preset: Value) -> Value:
-        return (accumulator + preset)[: len(accumulator)]
+    def accumulated_owing(
+        self, m: Module, accumulator: Value, count: Value, lane: Lane, is_first: Value
+    ) -> Value:
+        return Mux(is_first, count, accumulator + count + lane.match)[: len(accumulator)]
+
+    def result(
+        self, m: Module, accumulator: Value, preset: Value, lane: Lane | None = None
+    ) -> Value:
+        total = accumulator + preset
+        if lane is not None:
+            total = total + lane.match
+        return total[: len(accumulator)]
