@@ -198,9 +198,9 @@ class MatrixVectorLayer(wiring.Component):
         else:
             m.submodules.weights = weights = stored.component()
             connect(m, unit.weights, weights.read)
-            if isinstance(self.config.weights, LeafMemoryConfig):
+            if isinstance(stored, LeafMemoryConfig):
                 m.d.comb += weights.activations.eq(unit.activations)
-            elif self.config.weights.writable:
+            elif stored.writable:
                 connect(m, wiring.flipped(self.i_load), weights.i_load)
 
         if self.config.presets is not None:
