@@ -18,13 +18,13 @@ class Ice40Counting(PortableCounting):
     `carry_lanes`, every sum takes one such lane at its carry-in, as ``{a, lane} + {b, 1}``: one cell, whose LUT is not used, brings the lane
     into the chain.
 
-    ``{a, lane} + {b, lane}`` says the same, but nextpnr's default router does not come to an end on an HX8K where many cells have one
-    net at two inputs (0 of 6 runs; its `router2` does, 10 % slower; with the constant 6 of 6 are routed).
+    ``{a, lane} + {b, lane}`` says the same, but nextpnr's default router often does not come to an end on an HX8K where cells have one
+    net at two inputs: 0 of 6 runs were routed, and with the constant nearly all. Without any such pair, all were.
 
     Cost in LUT4, and in logic cells that use their carry alone:
 
     * a leaf of 1, 2, 3 lanes: 1, 2, 4 LUT4;
-    * a sum of `bits` bits: `bits` LUT4; with a lane, one cell;
+    * a sum of `bits` bits: `bits` LUT4; with a lane, one cell. Without `twin_inputs` two cells for the top bit, which nobody counts as LUT4;
     * an accumulator of n bits that starts at 0: n LUT4, the start included; one cell with a lane that waits in `accumulated_owing`. With another start, or
       a lane in every cycle, about twice as many LUT4: the chain sees the old accumulator also in the cycle in which a new one starts;
     * the sign of `result`, of n bits: 1 LUT4 and n - 1 cells, one more with a lane.
@@ -32,16 +32,18 @@ class Ice40Counting(PortableCounting):
     Parameters
     ----------
     carry_lanes : bool - lanes at the carry-in of every sum: smaller
+    twin_inputs : bool - whether a net may be at two inputs of a cell
     """
 
     carry_lanes: bool = False
+    twin_inputs: bool = True
     preset_last = True
 
     def leaves(self, m: Module, leaves: Sequence[Sequence[Lane]]) -> list[Value]:
         return [_leaf([lane.match for lane in leaf]) for leaf in leaves]
 
     def sums(self, m: Module, adders: Sequence[Adder], bits: Sequence[int]) -> list[Value]:
-        return [_sum(adder, n_bits) for adder, n_bits in zip(adders, bits, strict=True)]
+        return [self._sum(adder, n_bits) for adder, n_bits in zip(adders, bits, strict=True)]
 
     def accumulated(
         self, m: Module, accumulator: Value, count: Value, lane: Lane | None, start: Value, is_first: Value
@@ -51,10 +53,10 @@ class Ice40Counting(PortableCounting):
         if lane is None and isinstance(start, Const) and start.value == 0:
             # Gates and not a multiplexer, of which yosys would make a synchronous reset of some of the flip-flops: the cells
             # of one tile share theirs, so that the carry chain would have to leave the tile and enter another.
-            total = _sum(Adder(accumulator, count), width)
+            total = self._sum(Adder(accumulator, count), width)
             return total & ~first | _extended(count, width) & first
         old = accumulator & ~first | start[:width] & first
-        return _sum(Adder(old, count, lane), width)
+        return self._sum(Adder(old, count, lane), width)
 
     def accumulated_owing(
         self, m: Module, accumulator: Value, count: Value, lane: Lane, is_first: Value
@@ -62,13 +64,29 @@ class Ice40Counting(PortableCounting):
         # In the first cycle the chain adds the old accumulator and the lane, but what leaves is the count.
         width = len(accumulator)
         first = is_first.replicate(width)
-        total = _sum(Adder(accumulator, count, lane), width)
+        total = self._sum(Adder(accumulator, count, lane), width)
         return total & ~first | _extended(count, width) & first
 
     def result(
         self, m: Module, accumulator: Value, preset: Value, lane: Lane | None = None
     ) -> Value:
-        return _sum(Adder(accumulator, preset, lane), len(accumulator))
+        return self._sum(Adder(accumulator, preset, lane), len(accumulator))
+
+    def _sum(self, adder: Adder, n_bits: int) -> Value:
+        """The lowest `n_bits` bits of the sum."""
+        if adder.b is None and adder.lane is None:
+            return adder.a[:n_bits]
+        b = adder.b if adder.b is not None else C(0, 1)
+        width = min(n_bits, max(len(adder.a), len(b)))
+        # A carry out is the sum of a cell with any pair of equal bits. With zeros there, yosys connects the carry with the flip-flop, and
+        # placement makes two cells of it.
+        a, equal = _extended(adder.a, width), C(0, 1)
+        if self.twin_inputs:
+            equal = a[-1]
+        a, b = Cat(a, equal), Cat(_extended(b, width), equal)
+        if adder.lane is not None:
+            return (Cat(adder.lane.match, a) + Cat(C(1, 1), b))[1 : n_bits + 1]
+        return (a + b)[:n_bits]
 
 
 def _leaf(matches: list[Value]) -> Value:
@@ -80,22 +98,6 @@ def _leaf(matches: list[Value]) -> Value:
     if not rest:
         return Cat(differ, first & second)
     return Cat(differ ^ rest[0], Mux(differ, rest[0], first))
-
-
-def _sum(adder: Adder, n_bits: int) -> Value:
-    """The lowest `n_bits` bits of the sum."""
-    if adder.b is None and adder.lane is None:
-        return adder.a[:n_bits]
-    b = adder.b if adder.b is not None else C(0, 1)
-    width = min(n_bits, max(len(adder.a), len(b)))
-    # A carry out is the sum of a cell with any pair of equal bits. With zeros there, yosys would connect the carry with the
-    # flip-flop, and placement make two cells of it.
-    equal = Cat(adder.a, C(0, width))[width - 1] if n_bits > width else C(0, 0)
-    a = Cat(_extended(adder.a, width), equal)
-    b = Cat(_extended(b, width), equal)
-    if adder.lane is None:
-        return (a + b)[:n_bits]
-    return (Cat(adder.lane.match, a) + Cat(C(1, 1), b))[1 : n_bits + 1]
 
 
 def _extended(value: Value, width: int) -> Value:

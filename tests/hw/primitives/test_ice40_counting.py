@@ -16,7 +16,11 @@ from rbonn.hw.primitives import Adder, Lane
 from rbonn.hw.primitives.ice40 import Ice40Counting
 from rbonn.sw.build.toolchain import find_tool, use_in_amaranth
 
-FORMS = [Ice40Counting(carry_lanes=False), Ice40Counting(carry_lanes=True)]
+FORMS = [
+    Ice40Counting(),
+    Ice40Counting(carry_lanes=True),
+    Ice40Counting(carry_lanes=True, twin_inputs=False),
+]
 
 
 class Bench:
