@@ -215,12 +215,17 @@ class ElementBench(Elaboratable):
             Assert(matches <= simd * so_far),
         ]
 
-        # A preset that comes last is seen together with the beat, once the registers hold beats that were seen; else after it.
-        if config.is_preset_last:
+        # When the sum is there: with the beat, once the registers hold beats that were seen; or after it, and where a preset comes last,
+        # after a row's last beat for one cycle only.
+        just, is_row = Signal(), so_far == rows.n_beats
+        m.d.sync += just.eq(accumulate)
+        if config.is_cleared:
             is_there = delayed(m, "is_there", Const(1), latency, Const(1))
             is_result, expected = is_there & is_last, with_beat
         else:
-            is_there, is_result, expected = so_far > 0, so_far == rows.n_beats, matches
+            lasts = just if config.is_preset_last else Const(1)
+            is_there = (so_far > 0) & (~is_row | lasts)
+            is_result, expected = is_row & lasts, matches
         total = Signal(signed(24))
         m.d.comb += total.eq(preset + (2 if config.output == "sums" else 1) * expected)
         held = element.sum if config.output == "matches" else element.sum.as_signed()

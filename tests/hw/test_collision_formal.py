@@ -60,9 +60,12 @@ def test_a_layer_never_takes_a_word_from_the_bank_that_is_being_written(
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("has_one.eq(1), has_both.eq(has_one)", "has_one.eq(1), has_both.eq(0)"),
-        ("has_one.eq(has_both), has_both.eq(0)", "has_one.eq(1), has_both.eq(0)"),
-        ("with m.If(filled & ~release):", "with m.If(filled):"),
+        ("has_both.eq((has_both | (has_one & filled)) & ~release)", "has_both.eq(0)"),
+        ("has_one.eq(filled | has_both | (has_one & ~release))", "has_one.eq(filled | has_one)"),
+        (
+            "write_bank.eq(write_bank ^ (accept & write_is_last))",
+            "write_bank.eq(write_bank ^ accept)",
+        ),
     ],
 )
 def test_a_count_of_full_banks_that_is_wrong_is_found(

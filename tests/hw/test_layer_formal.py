@@ -89,10 +89,10 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_p
     [
         ("credits, one beat", MatrixVector, "(self._has_credit(m, take & ends_row) | ~ends_row)", "C(1)"),
         ("credits, one beat", MatrixVector, "Signal(range(places + 1), init=places)", "Signal(8, init=places + 1)"),
-        ("clock enable", MatrixVector, "self.enable.eq(~done | queue.i.ready if waits else 1)", "self.enable.eq(1)"),
+        ("clock enable", MatrixVector, "return ~waits", "return C(1, 1)"),
         ("clock enable, one beat, preset last", Replay, "self.i.ready.eq(~has_both)", "self.i.ready.eq(1)"),
         ("credits", Replay, "self.beats.available.eq(has_one)", "self.beats.available.eq(1)"),
-        ("credits", Replay, "with m.If(release):", "with m.If(self.beats.take):"),
+        ("credits", Replay, "read_bank.eq(read_bank ^ release)", "read_bank.eq(read_bank ^ self.beats.take)"),
     ],
 )  # fmt: skip
 def test_a_planted_fault_is_found(
