@@ -38,6 +38,10 @@ class MatrixVectorLayerConfig:
     def __post_init__(self) -> None:
         self._check_weights()
         self._check_presets()
+        if self.unit.form.startswith("ice40") and self.replay_memory == "lut_ram":
+            raise ValueError(
+                f"Replay memory on an iCE40 must be 'block' or 'logic', not 'lut_ram': {self.unit.form!r} has none"
+            )
         assert self.replay  # its own conditions
 
     def _check_weights(self) -> None:
@@ -49,6 +53,10 @@ class MatrixVectorLayerConfig:
             )
         if weights is None:
             return
+        if unit.form.startswith("ice40") and getattr(weights, "memory", "") == "lut_ram":
+            raise ValueError(
+                f"Weights on an iCE40 must be in 'block' or 'logic' memory, not 'lut_ram': {unit.form!r} has none"
+            )
         if (weights.depth, weights.width) != (unit.n_words, unit.weight_bits):
             raise ValueError(
                 f"Weights must be {unit.n_words} words of {unit.weight_bits} bits, not {weights.depth} of {weights.width}"

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ...boards.board import Board
+from ..build.device_forms import device_forms
 from ..errors import PlanError
 from ..files import written_whole
 from ..network import Conv, Dense, Network
@@ -70,6 +71,26 @@ class AcceleratorPlan:
                         f"Layer {name}: {what} must divide {size}, not {value}",
                         f"Choose one of {[d for d in range(1, size + 1) if size % d == 0]}.",
                     )
+            words = mh * mw // (folding.pe * folding.simd)
+            forms = weight_forms(words, board)
+            if folding.weights not in forms:
+                raise PlanError(
+                    f"Layer {name}: {board.name} has no weights in the form {folding.weights!r} for a fold of {words}",
+                    f"Choose one of {', '.join(forms)}.",
+                )
+
+
+def weight_forms(words: int, board: Board) -> list[str]:
+    """Forms that a weight memory of so many words can have on a board: see `Folding`.
+
+    An iCE40 has no LUT RAM. Absorbed leaves need eight times the words in one block RAM.
+    """
+    forms = ["block", "logic"]
+    if board.family == "ecp5":
+        forms.append("lut_ram")
+    if 8 * words <= device_forms(board).ram_depth:
+        forms.append("absorbed")
+    return forms
 
 
 _ADAPTER = TypeAdapter(AcceleratorPlan)

@@ -175,6 +175,8 @@ def test_stalls_on_both_sides_change_nothing(case: Case) -> None:
 @given(st.data())
 def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
     pe, simd = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 7))
+    form = data.draw(st.sampled_from(["portable", "ice40", "ice40_carry_lanes"]))
+    memories = ["block", "logic", *(["lut_ram"] if form == "portable" else [])]
     case = Case(
         pe * data.draw(st.integers(1, 3)),
         simd * data.draw(st.integers(1, 3)),
@@ -184,12 +186,12 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
         seed=data.draw(st.integers(0, 999)),
         rows=data.draw(st.sampled_from([(0,), (0, 1), (0, 1, 2)])),
         n_frames=2,
-        form=data.draw(st.sampled_from(["portable", "ice40", "ice40_carry_lanes"])),
+        form=form,
         back_pressure=data.draw(st.sampled_from(["enable", "credit"])),
         output_places=data.draw(st.integers(0, 2)),
         weights=data.draw(st.sampled_from(["memory", "absorbed", "stream"])),
         read_latency=data.draw(st.sampled_from([1, 2])),
-        memory=data.draw(st.sampled_from(["block", "logic", "lut_ram"])),
+        memory=data.draw(st.sampled_from(memories)),
     )
     assert case.run(stalls=Stalls(data.draw(st.integers(0, 99)))).outputs == case.outputs
 
@@ -264,3 +266,27 @@ def test_it_rejects_weights_and_presets_of_another_shape() -> None:
         replace(config, weights=other.weights)
     with pytest.raises(ValueError, match="Presets must have 3 row groups of"):
         replace(config, presets=other.presets)
+
+
+def test_it_rejects_memories_that_the_device_lacks() -> None:
+    config = CASES["preset last"].config
+    with pytest.raises(ValueError, match="Weights on an iCE40 must be in 'block' or 'logic'"):
+        replace(config, weights=replace(config.weights, memory="lut_ram"))
+    with pytest.raises(ValueError, match="Replay memory on an iCE40 must be 'block' or 'logic'"):
+        replace(config, replay_memory="lut_ram")
+
+
+def test_it_rejects_presets_with_which_a_row_could_leave_the_accumulator() -> None:
+    config = CASES["preset last"].config
+    highest = max(config.presets.values(config.unit.accumulator_bits))
+    narrow = config.unit.accumulator_bits - 1
+    words = tuple(
+        sum(
+            (value & ((1 << narrow) - 1)) << (k * narrow)
+            for k, value in enumerate((highest, highest))
+        )
+        for _ in range(config.unit.row_groups)
+    )
+    presets = replace(config.presets, width=2 * narrow, contents=words)
+    with pytest.raises(ValueError, match=f"Presets must be at most .* not {highest}"):
+        replace(config, unit=replace(config.unit, accumulator_bits=narrow), presets=presets)
