@@ -121,7 +121,7 @@ def test_source_and_netlist_equal_the_portable_form(layer: str, form: str, cells
     assert portable.run().outputs == run.outputs
 
 
-@pytest.mark.parametrize("form", ["ecp5"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_netlist_that_is_reset_anywhere_starts_afresh(form: str) -> None:
     formed = Formed(form, **LAYERS["folded both ways"])
     for reset_after in range(1, len(formed.case.inputs) + 1, 3):

@@ -28,6 +28,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "clock enable, no place for results": {"output_places": 0},
     "clock enable, two places for results": {"output_places": 2, "simd": 2},
     "clock enable, one beat, preset last": {"simd": 2, "form": "ice40"},
+    "clock enable, preset last": {"form": "ice40_carry_lanes"},
+    "clock enable, preset last, a lane owed": {"form": "ice40_carry_lanes", "mw": 8, "simd": 4},
     "clock enable, slow memories, carry chains": {"read_latency": 2, "form": "ecp5", "mw": 4, "simd": 4},
     "credits": {"back_pressure": "credit"},
     "credits, one beat": {"simd": 2, "back_pressure": "credit"},
