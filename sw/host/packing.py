@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputFileError, UnsupportedLayerError
-from ..network import Binarise, EdgeType, Network
+from ..network import Binarise, EdgeType, Network, Thermometer
 from ..network.datatypes import to_codes
 
 
@@ -38,12 +38,16 @@ def device_values(image: np.ndarray, network: Network) -> np.ndarray:
             f"Scale them to {expected.datatype.minimum} to {expected.datatype.maximum}.",
         )
     for node in network.host_nodes:
-        if not isinstance(node, Binarise):
+        if isinstance(node, Binarise):
+            values = np.where(values >= node.threshold, 1, -1)
+        elif isinstance(node, Thermometer):
+            levels = values[..., None] >= node.thresholds  # (height, width, channels, levels)
+            values = np.where(levels, 1, -1).reshape(*values.shape[:2], -1)
+        else:
             raise UnsupportedLayerError(
-                f"Layer {node.name} ({node.kind}) is the host's work, which can only be Binarise",
+                f"Layer {node.name} ({node.kind}) is the host's work, which can only be Binarise or Thermometer",
                 "Lower the network again.",
             )
-        values = np.where(values >= node.threshold, 1, -1)
     return values
 
 

@@ -27,8 +27,8 @@ class Network:
     name : str - for example ``mnist_cnn_1w1a``
     input_type : EdgeType - type and (height, width, channels) of the raw image
     nodes : tuple of Node - each reads the edge `image` or edges of earlier nodes
-    n_host_nodes : int - how many of the first nodes the host computes before it sends an image (0 or 1: a leading `Binarise`, which
-        makes an image eight times smaller on the link)
+    n_host_nodes : int - how many of the first nodes the host computes before it sends an image (0 or 1: a leading `Binarise` or `Thermometer`, which
+        makes an image smaller on the link)
     scores : str - the edge whose integers are the class scores
     class_names : tuple of str
     metadata : dict - what is known about the network: accuracies, data set, command, licence of the data; not part of the hash
