@@ -19,7 +19,7 @@ MH, MW = 64, 576
 FARTHEST_THRESHOLD = 100
 """Thresholds are drawn up to that far from half of the columns, where those of trained networks lie."""
 
-FORMS = {"iCE40UP5K": "ice40_carry_lanes", "iCE40HX8K": "ice40_carry_lanes", "ECP5-25F": "ecp5"}
+FORMS = {"iCE40UP5K": "ice40_carry_lanes", "iCE40HX8K": "ice40_hx", "ECP5-25F": "ecp5"}
 RAM_DEPTH = {"iCE40UP5K": 256, "iCE40HX8K": 256, "ECP5-25F": 512}
 
 
@@ -199,7 +199,7 @@ def _rows() -> dict[str, Row]:
             f"8x32 complete, fold 4, logic, {device}": replace(
                 complete, weights="logic", mh=16, mw=64
             ),
-            f"4x16 complete, {device}": replace(complete, pe=4, simd=16),
+            f"4x16 complete, {device}": replace(complete, pe=4, simd=16, coded=False),
             f"1x64 complete, {device}": replace(complete, pe=1, simd=64, coded=False),
         }
     rows["16x64 complete, ECP5-25F"] = Row("ECP5-25F", 16, 64, "absorbed", memory_form="ecp5")

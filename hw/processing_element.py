@@ -162,7 +162,7 @@ class ProcessingElement(wiring.Component):
         count = popcount.o
         if config.planes > 1:
             count, late = self._weighed(m, count, late), None
-        accumulator = Signal(config.register_bits, reset_less=True)
+        accumulator = Signal(config.register_bits, reset_less=not config.is_cleared)
         step = self.enable & self.accumulate
         if config.is_cleared:
             start, is_first = C(0, len(accumulator)), C(0, 1)

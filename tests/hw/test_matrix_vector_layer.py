@@ -125,6 +125,7 @@ CASES = {
     "logic of one word": Case(2, 8, 2, 8, memory="logic"),
     "LUT RAM": Case(4, 8, 2, 4, memory="lut_ram"),
     "matches": Case(4, 12, 2, 4, output="matches"),
+    "matches, preset last": Case(6, 24, 2, 8, form="ice40", output="matches"),
     "preset last": Case(6, 24, 2, 8, form="ice40"),
     "preset last, sums": Case(6, 24, 2, 8, form="ice40", output="sums"),
     "preset last in one beat": Case(4, 7, 2, 7, form="ice40", rows=(0, 1, 2)),
@@ -201,7 +202,20 @@ def test_a_consumer_that_waits_for_valid_gets_everything(case: Case) -> None:
     assert case.run(ready_after_valid=True).outputs == case.outputs
 
 
-@pytest.mark.parametrize("name", ["folded both ways", "border classes", "classes in one beat"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "folded both ways",
+        "border classes",
+        "classes in one beat",
+        "matches, preset last",
+        "preset last, sums",
+        "carry lanes",
+        "credits",
+        "slow memories",
+        "absorbed leaves, slow, credits",
+    ],
+)
 def test_a_reset_anywhere_in_a_frame_starts_afresh(name: str) -> None:
     case = CASES[name]
     for reset_after in range(1, case.config.inputs_per_frame + 1, 3):

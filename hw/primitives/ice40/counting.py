@@ -19,7 +19,7 @@ class Ice40Counting(PortableCounting):
     into the chain.
 
     ``{a, lane} + {b, lane}`` says the same, but nextpnr's default router often does not come to an end on an HX8K where cells have one
-    net at two inputs: 0 of 6 runs were routed, and with the constant nearly all. Without any such pair, all were.
+    net at two inputs: 0 of 2 runs were routed here, and with the constant nearly all. Without any such pair, all were.
 
     Cost in LUT4, and in logic cells that use their carry alone:
 
