@@ -162,13 +162,16 @@ class ProcessingElement(wiring.Component):
         count = popcount.o
         if config.planes > 1:
             count, late = self._weighed(m, count, late), None
-        accumulator = Signal(config.register_bits, reset_less=not config.is_cleared)
+        accumulator = Signal(config.register_bits, reset_less=True)
         step = self.enable & self.accumulate
         if config.is_cleared:
             start, is_first = C(0, len(accumulator)), C(0, 1)
             total = counting.accumulated(m, accumulator, count, late, start, is_first)
-            with m.If(step):
-                m.d.sync += accumulator.eq(Mux(self.is_last, 0, total))
+            # Cleared in the first cycle after a reset too: a reset of its own would stand before the clearing, which then took a LUT for each bit.
+            is_awake = Signal()
+            m.d.sync += is_awake.eq(1)
+            with m.If(step | ~is_awake):
+                m.d.sync += accumulator.eq(Mux(self.is_last | ~is_awake, 0, total))
             whole, lowest = Cat(total, C(0, len(preset) - len(total))), C(0, 0)
         elif config.is_preset_last:
             total, owed = self._started_at_0(m, accumulator, count, late)
