@@ -19,7 +19,7 @@ MH, MW = 64, 576
 FARTHEST_THRESHOLD = 100
 """Thresholds are drawn up to that far from half of the columns, where those of trained networks lie."""
 
-FORMS = {"iCE40UP5K": "ice40_carry_lanes", "iCE40HX8K": "ice40_hx", "ECP5-25F": "ecp5"}
+FORMS = {"iCE40UP5K": "ice40_no_twins", "iCE40HX8K": "ice40_no_twins", "ECP5-25F": "ecp5"}
 RAM_DEPTH = {"iCE40UP5K": 256, "iCE40HX8K": 256, "ECP5-25F": 512}
 
 
@@ -202,6 +202,9 @@ def _rows() -> dict[str, Row]:
             f"4x16 complete, {device}": replace(complete, pe=4, simd=16, coded=False),
             f"1x64 complete, {device}": replace(complete, pe=1, simd=64, coded=False),
         }
+    rows["8x32 complete, twins, iCE40UP5K"] = replace(
+        rows["8x32 complete, iCE40UP5K"], form="ice40_carry_lanes"
+    )
     rows["16x64 complete, ECP5-25F"] = Row("ECP5-25F", 16, 64, "absorbed", memory_form="ecp5")
     rows["16x64 complete, plain weights, ECP5-25F"] = Row("ECP5-25F", 16, 64, memory_form="ecp5")
     return rows

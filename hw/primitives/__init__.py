@@ -13,7 +13,7 @@ COUNTING_FORMS: dict[str, CountingForm] = {
     "portable": PortableCounting(),
     "ice40": Ice40Counting(carry_lanes=False),
     "ice40_carry_lanes": Ice40Counting(carry_lanes=True),
-    "ice40_hx": Ice40Counting(carry_lanes=True, twin_inputs=False),
+    "ice40_no_twins": Ice40Counting(carry_lanes=True, twin_inputs=False),
     "ecp5": Ecp5Counting(),
 }
 """By name, as a `Config` states them."""
