@@ -22,6 +22,8 @@ DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")
 def rows() -> dict[str, list[str]]:
     """Lines of each table by its mark."""
     light = json.loads((RESULTS / "first_light.json").read_text())["results"]
+    light_before = json.loads((RESULTS / "first_light_before.json").read_text())["results"]
+    array = json.loads((RESULTS / "pe_array.json").read_text())
     golden = json.loads((RESULTS / "golden_model.json").read_text())["results"]
     steps = json.loads((RESULTS / "training_step.json").read_text())["results"]
     operands = json.loads((RESULTS / "operands.json").read_text())["rows"]
@@ -30,6 +32,26 @@ def rows() -> dict[str, list[str]]:
         "networks": [_network(result) for result in light],
         "accelerators": [_accelerator(result) for result in light],
         "times": [_times(result) for result in light],
+        "rebuilt": [
+            line
+            for after in light
+            for before in light_before
+            if (before["network"], before["board"]) == (after["network"], after["board"])
+            for line in _rebuilt(before, after)
+        ],
+        "array": [_array(name, row) for name, row in array["rows"].items()],
+        "array_bars": [
+            _row(
+                row["device"],
+                row["lut_equivalents"],
+                row["logic_cells"],
+                f"{row['slowest_mhz']:.1f}",
+                f"{row['times_reference']:.1f} x",
+            )
+            for name, row in array["rows"].items()
+            if name.startswith("8x32 complete, ") and "fold" not in name
+        ],
+        "array_before": [_array(name, row) for name, row in array["before"]["rows"].items()],
         "estimates": [_estimates(result) for result in light],
         "golden": [
             _row(
@@ -100,6 +122,49 @@ def _accelerator(result: dict[str, Any]) -> str:
         simulation["initiation_interval_cycles"],
         simulation["latency_cycles"],
         result["frames_per_second"],
+    )
+
+
+def _rebuilt(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """One network on one board with the array as it was and as it is."""
+    build = after["build"]
+    lines = []
+    for what, resources, fmax, clock, interval, rate in (
+        ("before", before["resources"], before["fmax_mhz"], before["clock_mhz"],
+         before["initiation_interval_cycles"], before["frames_per_second"]),
+        ("now", build["resources"], build["fmax_mhz"], build["clock_mhz"],
+         after["simulation"]["initiation_interval_cycles"], after["frames_per_second"]),
+    ):  # fmt: skip
+        lines.append(
+            _row(
+                _name(after),
+                what,
+                resources["lut4"],
+                resources["logic_cells"],
+                resources["ff"],
+                resources["block_rams"],
+                f"{fmax:.1f} / {clock:.0f}",
+                interval,
+                rate,
+            )
+        )
+    return lines
+
+
+def _array(name: str, row: dict[str, Any]) -> str:
+    """A complete unit, or what else its name says."""
+    cycles = row.get("cycles_per_vector")
+    return _row(
+        name,
+        row["lut_equivalents"],
+        f"{row['lut_equivalents_per_lane']:.2f}",
+        row["logic_cells"],
+        row["flip_flops"],
+        row["block_rams"],
+        f"{row['slowest_mhz']:.1f}" if row["slowest_mhz"] else "not routed",
+        " / ".join(f"{mhz:.1f}" if mhz else "not routed" for mhz in row["mhz"]),
+        f"{cycles} of {row['ideal_cycles_per_vector']}" if cycles else "",
+        f"{row['times_reference']:.2f}" if row["times_reference"] else "",
     )
 
 

@@ -47,7 +47,9 @@ class LeafMemoryConfig:
             )
         width = self.pe * self.popcount.simd
         if min(self.contents) < 0 or max(self.contents) >> width:
-            raise ValueError(f"Weight words must have at most {width} bits")
+            raise ValueError(
+                f"Weight words must have at most {width} bits, not {max(self.contents).bit_length()}"
+            )
         if self.read_latency not in (1, 2):
             raise ValueError(f"Weight read latency must be 1 or 2, not {self.read_latency!r}")
         most = self.ram_depth >> 3

@@ -42,7 +42,16 @@ class MatrixVectorLayerConfig:
             raise ValueError(
                 f"Replay memory on an iCE40 must be 'block' or 'logic', not 'lut_ram': {self.unit.form!r} has none"
             )
-        assert self.replay  # its own conditions
+        for name, part in (
+            ("Weights", self.weights),
+            ("Presets", self.presets),
+            ("Replay", self.replay),
+        ):
+            form = getattr(part, "form", "portable")
+            if form == "ecp5" and self.unit.form.startswith("ice40"):
+                raise ValueError(
+                    f"{name} of a unit in the form {self.unit.form!r} must be in 'portable' block RAM, not {form!r}"
+                )
 
     def _check_weights(self) -> None:
         unit, weights = self.unit, self.weights

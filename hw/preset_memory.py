@@ -50,11 +50,15 @@ class PresetMemoryConfig:
                 raise ValueError(
                     f"Preset {name} must be numbered from 0 without gaps, not {classes!r}"
                 )
+        if self.row_groups < 1:
+            raise ValueError(f"Preset row groups must be at least 1, not {self.row_groups!r}")
         words = self.n_row_classes * self.n_column_classes * self.row_groups
-        if self.row_groups < 1 or len(self.contents) != words:
+        if len(self.contents) != words:
             raise ValueError(f"Preset contents must have {words} words, not {len(self.contents)}")
         if min(self.contents) < 0 or max(self.contents) >> self.width:
-            raise ValueError(f"Preset words must have at most {self.width} bits")
+            raise ValueError(
+                f"Preset words must have at most {self.width} bits, not {max(self.contents).bit_length()}"
+            )
         if self.memory not in PRESET_FORMS:
             raise ValueError(f"Preset memory must be one of {PRESET_FORMS}, not {self.memory!r}")
         if self.read_latency not in (1, 2):

@@ -34,7 +34,9 @@ class ProcessingElementConfig:
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
             raise ValueError(f"Output must be one of {OUTPUTS}, not {self.output!r}")
-        least = self.beat_most.bit_length() + self.is_doubled + (self.output != "matches")
+        # Of matches nothing else says how far a row counts; of the others a layer compares the presets with the range.
+        most = self.most_matches if self.output == "matches" else self.beat_most
+        least = most.bit_length() + self.is_doubled + (self.output != "matches")
         if self.accumulator_bits < least:
             raise ValueError(
                 f"Accumulator must have at least {least} bits for SIMD {self.popcount.simd}, "

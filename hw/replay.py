@@ -70,6 +70,9 @@ class ReplayConfig:
             )
         if self.read_latency not in (1, 2):
             raise ValueError(f"Replay read latency must be 1 or 2, not {self.read_latency!r}")
+        if self.coding is not None and self.coding.simd != self.width:
+            raise ValueError(f"Replay coding must be of {self.width} lanes, not {self.coding.simd}")
+        _ = self.block  # its own conditions
 
     @property
     def is_buffered(self) -> bool:
@@ -78,7 +81,8 @@ class ReplayConfig:
     @property
     def fill_cycles(self) -> int:
         """Cycles from the transfer of a vector's last word to the one in which its first word can be taken."""
-        return int(self.is_buffered)
+        codes_first_word = self.coding is not None and self.words == 1
+        return self.is_buffered * (1 + codes_first_word)
 
     @property
     def memory_shape(self) -> tuple[int, int]:
@@ -86,8 +90,10 @@ class ReplayConfig:
         return (2 << (self.words - 1).bit_length() if self.is_buffered else 0), self.width
 
     @property
-    def block(self) -> BlockMemoryConfig:
-        """The memory in the form "block"."""
+    def block(self) -> BlockMemoryConfig | None:
+        """The memory in the form "block", if there is a buffer."""
+        if not self.is_buffered:
+            return None
         depth, width = self.memory_shape
         return BlockMemoryConfig(
             width=width,
@@ -208,6 +214,7 @@ class Replay(wiring.Component):
         config = self.config
         depth, width = config.memory_shape
         if config.memory == "block":
+            assert config.block is not None
             m.submodules.buffer = buffer = block_memory(config.block)
             return buffer.write, buffer.read
         write = write_signature(depth, width).create()

@@ -43,7 +43,9 @@ class WeightMemoryConfig:
         if not self.contents:
             raise ValueError("Weight memory contents must have at least one word")
         if min(self.contents) < 0 or max(self.contents) >> self.width:
-            raise ValueError(f"Weight memory words must have at most {self.width} bits")
+            raise ValueError(
+                f"Weight memory words must have at most {self.width} bits, not {max(self.contents).bit_length()}"
+            )
         if self.memory not in MEMORY_FORMS:
             raise ValueError(f"Weight memory must be one of {MEMORY_FORMS}, not {self.memory!r}")
         if self.writable and self.memory == "logic":

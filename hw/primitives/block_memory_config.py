@@ -55,7 +55,9 @@ class BlockMemoryConfig:
                 f"Block memory contents must have at most {self.depth} words, not {len(self.contents)}"
             )
         if self.contents and (min(self.contents) < 0 or max(self.contents) >> self.width):
-            raise ValueError(f"Block memory words must have at most {self.width} bits")
+            raise ValueError(
+                f"Block memory words must have at most {self.width} bits, not {max(self.contents).bit_length()}"
+            )
         if self.read_latency not in READ_LATENCIES:
             raise ValueError(
                 f"Block memory read latency must be one of {READ_LATENCIES}, not {self.read_latency!r}"

@@ -80,13 +80,20 @@ class AcceleratorPlan:
                 )
 
 
+MOST_LOGIC_WORDS, MOST_LUT_RAM_WORDS = 64, 256
+"""Words of the deepest memories that a plan may ask for in logic and in LUT RAM; with more than 8 words logic is larger than the array."""
+
+
 def weight_forms(words: int, board: Board) -> list[str]:
     """Forms that a weight memory of so many words can have on a board: see `Folding`.
 
-    An iCE40 has no LUT RAM. Absorbed leaves need eight times the words in one block RAM.
+    An iCE40 has no LUT RAM. Absorbed leaves need eight times the words in one block RAM. Logic and LUT RAM are for shallow memories: deeper ones
+    are refused rather than left to fill the device.
     """
-    forms = ["block", "logic"]
-    if board.family == "ecp5":
+    forms = ["block"]
+    if words <= MOST_LOGIC_WORDS:
+        forms.append("logic")
+    if board.family == "ecp5" and words <= MOST_LUT_RAM_WORDS:
         forms.append("lut_ram")
     if 8 * words <= device_forms(board).ram_depth:
         forms.append("absorbed")

@@ -11,6 +11,7 @@ from amaranth.hdl import (
     Array,
     Assert,
     Assume,
+    Cat,
     Const,
     Elaboratable,
     Module,
@@ -20,6 +21,7 @@ from amaranth.hdl import (
     signed,
 )
 from rbonn.hw.leaf_memory import LeafMemoryConfig
+from rbonn.hw.parity_popcount import ParityPopcountConfig
 from rbonn.hw.popcount import PopcountConfig
 from rbonn.hw.processing_element import ProcessingElementConfig
 
@@ -31,6 +33,17 @@ def matches_of(activations: Value, weights: Value) -> Value:
     return sum(
         (a == w for a, w in zip(activations, weights, strict=True)), start=Const(0, COUNT_BITS)
     )[:COUNT_BITS]
+
+
+def stored(config: PopcountConfig | ParityPopcountConfig, lanes: Value, odd: int) -> Value:
+    """Lanes as a popcount takes them: coded ones as the parity of all up to them, each inverted where `odd`."""
+    if isinstance(config, PopcountConfig):
+        return lanes
+    coded, parity = [], Const(0, 1)
+    for lane in lanes[: config.coded_lanes]:
+        parity = parity ^ lane ^ odd
+        coded.append(parity)
+    return Cat(*coded, lanes[config.coded_lanes :])
 
 
 def delayed(m: Module, name: str, value: Value, cycles: int, enable: Value) -> Value:
@@ -51,11 +64,13 @@ class CountBench(Elaboratable):
 
     Parameters
     ----------
-    configs : Sequence[PopcountConfig]
+    configs : Sequence[PopcountConfig | ParityPopcountConfig]
     pauses : int - cycles without enable among those looked at, at most; wherever they are
     """
 
-    def __init__(self, configs: Sequence[PopcountConfig], pauses: int = 0) -> None:
+    def __init__(
+        self, configs: Sequence[PopcountConfig | ParityPopcountConfig], pauses: int = 0
+    ) -> None:
         self.configs = configs
         self.pauses = pauses
 
@@ -71,15 +86,18 @@ class CountBench(Elaboratable):
         m.d.sync += n_enabled.eq(n_enabled + enable)
         for k, config in enumerate(self.configs):
             m.submodules[f"count{k}"] = count = config.component()
+            activations, weights = Signal(config.simd), Signal(config.simd)
             m.d.comb += [
+                activations.eq(AnySeq(config.simd)),
+                weights.eq(AnySeq(config.simd)),
                 count.enable.eq(enable),
-                count.activations.eq(AnySeq(config.simd)),
-                count.weights.eq(AnySeq(config.simd)),
+                count.activations.eq(stored(config, activations, 0)),
+                count.weights.eq(stored(config, weights, 1)),
             ]
             expected = delayed(
                 m,
                 f"expected{k}_",
-                matches_of(count.activations, count.weights),
+                matches_of(activations, weights),
                 config.latency_cycles,
                 enable,
             )

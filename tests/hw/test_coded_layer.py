@@ -54,7 +54,7 @@ def beats(vectors: np.ndarray, simd: int) -> list[int]:
 
 
 @pytest.mark.parametrize("stalls", [None, Stalls(seed=1), Stalls(seed=2, names=("o",))], ids=str)
-@pytest.mark.parametrize("form", ["portable", "ice40", "ice40_carry_lanes"])
+@pytest.mark.parametrize("form", ["portable", "ice40_no_twins", "ice40_carry_lanes"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_bits_equal_numpys(
     shape: tuple[int, int, int, int], form: str, stalls: Stalls | None
@@ -66,6 +66,8 @@ def test_bits_equal_numpys(
     inputs = beats(vectors, shape[3])
     run = drive(config.component(), inputs, n_outputs=len(expected), stalls=stalls)
     assert run.outputs == expected
+    if stalls is None:
+        assert run.latency(0, shape[1] // shape[3] - 1) == config.latency_cycles
     if stalls is None and shape[0] > shape[2]:
         assert run.intervals(config.outputs_per_frame) == [config.interval_cycles]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import C, Cat, Value
 from rbonn.hw.leaf_memory import LeafMemoryConfig
+from rbonn.hw.parity_popcount import ParityPopcountConfig
 from rbonn.hw.popcount import Popcount, PopcountConfig
 from rbonn.hw.primitives import COUNTING_FORMS, Adder, Lane
 from rbonn.hw.primitives.ecp5 import carry_chain
@@ -36,6 +37,17 @@ def test_xnor_and_popcount_equal_arithmetic_for_all_inputs_up_to_16_lanes(
 ) -> None:
     """Unbounded: see `CountBench`; pauses, of which two are looked at, only hold registers."""
     assert prove_counts(tmp_path, form, range(1, 17)) == "PASS"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_popcounts_of_coded_lanes_equal_arithmetic_for_all_inputs_up_to_16_lanes(
+    form: str, tmp_path: Path
+) -> None:
+    """Unbounded, as above; lanes are coded by a chain of parities."""
+    bench = CountBench([ParityPopcountConfig(n, form) for n in range(1, 17)])
+    cells = CELLS.get(form)
+    result = prove(bench, tmp_path, depth=bench.depth, cells=cells, unknown=["count*"])
+    assert result == "PASS"
 
 
 class Faulty(PortableCounting):

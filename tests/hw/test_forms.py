@@ -26,7 +26,8 @@ pytestmark = pytest.mark.synth
 
 FORMS = {
     "ice40": DeviceForms("ice40"),
-    "ice40_carry_lanes": device_forms(ICEBREAKER),
+    "ice40_carry_lanes": DeviceForms("ice40_carry_lanes"),
+    "ice40_no_twins": device_forms(ICEBREAKER),
     "ecp5": device_forms(ULX3S_25F),
 }
 
@@ -39,21 +40,25 @@ LAYERS: dict[str, dict[str, Any]] = {
     "LUT RAM": {"mh": 4, "mw": 16, "pe": 2, "simd": 8, "replay_memory": "lut_ram"},
     "absorbed leaves": {"mh": 4, "mw": 22, "pe": 2, "simd": 11, "weights": "absorbed"},
     "streamed weights": {"mh": 4, "mw": 24, "pe": 2, "simd": 12, "weights": "stream", "output": "matches"},
+    "coded lanes": {"mh": 4, "mw": 34, "pe": 2, "simd": 17, "coded": True},
+    "coded lanes, one beat": {"mh": 4, "mw": 9, "pe": 2, "simd": 9, "coded": True},
 }  # fmt: skip
 
-RAMS = {"ice40": "SB_RAM40_4K", "ice40_carry_lanes": "SB_RAM40_4K", "ecp5": "DP16KD"}
-CARRIES = {"ice40": "SB_CARRY", "ice40_carry_lanes": "SB_CARRY", "ecp5": "CCU2C"}
+RAMS = {form: "DP16KD" if form == "ecp5" else "SB_RAM40_4K" for form in FORMS}
+CARRIES = {form: "CCU2C" if form == "ecp5" else "SB_CARRY" for form in FORMS}
 
 # Which forms, and cells that have to be there, so that no form is tested that synthesis made something else of.
 TABLE = [
     ("folded both ways", FORMS, (CARRIES, RAMS)),
-    ("lanes at every carry", ("ice40_carry_lanes", "ecp5"), (CARRIES, RAMS)),
+    ("lanes at every carry", ("ice40_no_twins", "ecp5"), (CARRIES, RAMS)),
     ("one beat", FORMS, (CARRIES,)),
     ("one lane", ("ecp5",), (CARRIES, RAMS)),
     ("logic", ("ice40", "ecp5"), (CARRIES,)),
     ("LUT RAM", ("ecp5",), ({"ecp5": "TRELLIS_DPR16X4"},)),
-    ("absorbed leaves", ("ice40_carry_lanes", "ecp5"), (CARRIES, RAMS)),
-    ("streamed weights", ("ice40_carry_lanes", "ecp5"), (CARRIES,)),
+    ("absorbed leaves", ("ice40_no_twins", "ecp5"), (CARRIES, RAMS)),
+    ("streamed weights", ("ice40_no_twins", "ecp5"), (CARRIES,)),
+    ("coded lanes", ("ice40_carry_lanes", "ice40_no_twins", "ecp5"), (CARRIES, RAMS)),
+    ("coded lanes, one beat", ("ice40_no_twins",), (CARRIES,)),
 ]
 
 

@@ -36,6 +36,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "credits, slow memories": {"back_pressure": "credit", "read_latency": 2, "mw": 3},
     "credits, streamed weights": {"back_pressure": "credit", "weights": "stream"},
     "absorbed": {"weights": "absorbed"},
+    "coded": {"form": "ice40_no_twins", "coded": True, "mw": 6, "simd": 3},
+    "coded, one beat": {"form": "ice40_no_twins", "coded": True, "mw": 3, "simd": 3},
 }  # fmt: skip
 
 

@@ -218,7 +218,7 @@ def test_a_consumer_that_waits_for_valid_gets_everything(case: Case) -> None:
 )
 def test_a_reset_anywhere_in_a_frame_starts_afresh(name: str) -> None:
     case = CASES[name]
-    for reset_after in range(1, case.config.inputs_per_frame + 1, 3):
+    for reset_after in range(1, len(case.inputs) + 1):
         assert case.run(reset_after=reset_after).outputs == case.outputs
 
 
