@@ -37,6 +37,8 @@ class Row:
     coded : bool - whether lanes are coded, see `ParityPopcountConfig`
     memory_form : str - of block RAM
     mh, mw : int - the matrix
+    side : int - 1: all vectors have the same presets; else those of a 3 x 3 convolution with exact zero padding, whose outputs are side x side
+        pixels in nine border classes
     """
 
     device: str
@@ -49,6 +51,12 @@ class Row:
     memory_form: str = "portable"
     mh: int = MH
     mw: int = MW
+    side: int = 1
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Border class of each row of pixels, and of each column."""
+        return (0, *[1] * (self.side - 2), 2) if self.side > 1 else (0,)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -57,9 +65,10 @@ class Row:
 
     @property
     def presets(self) -> np.ndarray:
-        """(mh,): minus the matches that each row has to have."""
-        far = min(FARTHEST_THRESHOLD, self.mw // 4)
-        return -(self.mw // 2 + np.random.default_rng(2).integers(-far, far + 1, self.mh))
+        """(row classes, column classes, mh): minus the matches that each row has to have."""
+        far, n_classes = min(FARTHEST_THRESHOLD, self.mw // 4), max(self.classes) + 1
+        shape = (n_classes, n_classes, self.mh)
+        return -(self.mw // 2 + np.random.default_rng(2).integers(-far, far + 1, shape))
 
     @property
     def accumulator_bits(self) -> int:
@@ -80,6 +89,7 @@ class Row:
             self.simd,
             self.mw.bit_length() if is_array else self.accumulator_bits,
             "matches" if is_array else "bits",
+            self.side**2,
             form=self.form or FORMS[self.device],
             back_pressure=self.back_pressure or ("credit" if is_ecp5 else "enable"),
             weights=source,
@@ -100,6 +110,8 @@ class Row:
             self.pe * self.accumulator_bits,
             preset_words(self.presets, self.pe, self.accumulator_bits),
             unit.row_groups,
+            self.classes,
+            self.classes,
             memory="logic" if self.weights == "logic" else "block",
             **memory,
         )
@@ -132,7 +144,9 @@ class Row:
         if self.weights == "stream":
             expected = [w for row in matches for w in words(row.reshape(-1, self.pe), self.mw.bit_length())]  # fmt: skip
         else:
-            bits = (matches + self.presets >= 0).astype(np.int64)
+            # The first pixels of a frame: those of the uppermost row.
+            presets = self.presets[0, list(self.classes * len(vectors))[: len(vectors)]]
+            bits = (matches + presets >= 0).astype(np.int64)
             expected = [w for row in bits for w in words(row.reshape(-1, self.pe), 1)]
         streamed = self._streamed_words * len(vectors)
         # An ECP5's primitives have no model in the simulator; the portable form takes as many cycles for a vector.
@@ -202,6 +216,10 @@ def _rows() -> dict[str, Row]:
             f"4x16 complete, {device}": replace(complete, pe=4, simd=16, coded=False),
             f"1x64 complete, {device}": replace(complete, pe=1, simd=64, coded=False),
         }
+    for device in ("iCE40UP5K", "ECP5-25F"):
+        rows[f"8x32 complete, border classes, {device}"] = replace(
+            rows[f"8x32 complete, {device}"], side=32
+        )
     rows["8x32 complete, twins, iCE40UP5K"] = replace(
         rows["8x32 complete, iCE40UP5K"], form="ice40_carry_lanes"
     )
