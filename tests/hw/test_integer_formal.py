@@ -156,10 +156,10 @@ class PlanesBench(Elaboratable):
         then = delayed(m, "count", now, latency + 1, Const(1)).as_signed()
         with m.If(counted):
             m.d.sync += before.eq(then)
-        # Where the preset comes last, a row's sum is there with its last beat; else one cycle later.
+        # Where the accumulator is cleared, a row's sum is there with its last beat; else one cycle later.
         row_ends, total = counted & beat_then, Signal(WIDE)
         m.d.comb += total.eq(before + then)
-        if not self.element.is_preset_last:
+        if not self.element.is_cleared:
             row_ends = delayed(m, "row_ends", row_ends, 1, Const(1))
             total = delayed(m, "total", total, 1, Const(1)).as_signed()
         with m.If(row_ends):
