@@ -49,7 +49,7 @@ def rows() -> dict[str, list[str]]:
                 f"{row['times_reference']:.1f} x",
             )
             for name, row in array["rows"].items()
-            if name.startswith("8x32 complete, ") and "fold" not in name
+            if name == f"8x32 complete, {row['device']}"
         ],
         "array_before": [_array(name, row) for name, row in array["before"]["rows"].items()],
         "estimates": [_estimates(result) for result in light],
