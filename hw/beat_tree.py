@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from .primitives import CountingForm
 
@@ -43,3 +44,14 @@ class BeatTreeConfig(Protocol):
     @property
     def counting(self) -> CountingForm: ...
     def component(self) -> wiring.Component: ...
+
+
+def tree_ports(config: BeatTreeConfig, *, late_lane: bool = False) -> dict[str, wiring.Member]:
+    """Signature members of a tree, with those of the late lane where `late_lane`."""
+    ports = {
+        "enable": In(1),
+        "activations": In(config.activation_bits),
+        "weights": In(config.weight_bits),
+        "o": Out(config.output_bits),
+    }
+    return ports | ({"late_activation": Out(1), "late_weight": Out(1)} if late_lane else {})

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
+from .beat_tree import tree_ports
 from .bit_planes import code_offset
 from .pair_sums import pair_bits
 from .primitives import COUNTING_FORMS, Adder, CountingForm
+from .registers import registers
 
 
 @dataclass(frozen=True)
@@ -107,26 +108,19 @@ class IntegerTree(wiring.Component):
 
     def __init__(self, config: IntegerTreeConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "enable": In(1),
-                "activations": In(config.activation_bits),
-                "weights": In(config.weight_bits),
-                "o": Out(config.output_bits),
-            }
-        )
+        super().__init__(tree_ports(config))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         counting = self.config.counting
-        terms = self._registers(m, "term", self._terms())
+        terms = registers(m, self.enable, "term", self._terms())
         most = [(1 << len(term)) - 1 for term in terms]
         level = 0
         while len(terms) > 1:
             adders = [Adder(*terms[k : k + 2]) for k in range(0, len(terms), 2)]
             most = [sum(most[k : k + 2]) for k in range(0, len(most), 2)]
             sums = counting.sums(m, adders, [result.bit_length() for result in most])
-            terms = self._registers(m, f"level{level}", sums)
+            terms = registers(m, self.enable, f"level{level}", sums)
             level += 1
         m.d.comb += self.o.eq(terms[0])
         return m
@@ -146,14 +140,3 @@ class IntegerTree(wiring.Component):
         if self.config.simd % 2:
             terms.append((self.activations[-bits:] ^ (~self.weights[-1]).replicate(bits))[:bits])
         return terms
-
-    def _registers(self, m: Module, name: str, values: list[Value]) -> list[Value]:
-        registers = [
-            Signal(len(value), name=f"{name}_{k}", reset_less=True)
-            for k, value in enumerate(values)
-        ]
-        with m.If(self.enable):
-            m.d.sync += [
-                register.eq(value) for register, value in zip(registers, values, strict=True)
-            ]
-        return list(registers)

@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
+from .beat_tree import tree_ports
 from .primitives import COUNTING_FORMS, CountingForm
 from .primitives.ice40.byte_multipliers import BYTE, byte_products
+from .registers import registers
 
 MULTIPLIERS = ("inferred", "ice40_bytes", "logic")
 
@@ -131,14 +132,7 @@ class MultiplierTree(wiring.Component):
 
     def __init__(self, config: MultiplierTreeConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "enable": In(1),
-                "activations": In(config.activation_bits),
-                "weights": In(config.weight_bits),
-                "o": Out(config.output_bits),
-            }
-        )
+        super().__init__(tree_ports(config))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -149,7 +143,7 @@ class MultiplierTree(wiring.Component):
         level = 0
         while len(terms) > 1:
             sums = [sum(terms[k + 1 : k + 2], start=terms[k]) for k in range(0, len(terms), 2)]
-            terms = self._registers(m, f"level{level}", sums)
+            terms = registers(m, self.enable, f"level{level}", sums)
             level += 1
         total = terms[0]
         m.d.comb += self.o.eq(Cat(total[:-1], ~total[-1]))
@@ -161,14 +155,14 @@ class MultiplierTree(wiring.Component):
         if config.multipliers == "ice40_bytes":
             products = byte_products(m, x, w, x_signed=config.signed, enable=self.enable)
             return [product[: config.product_bits].as_signed() for product in products]
-        x_registers = self._registers(
-            m, "x", [lane.as_signed() if config.signed else lane for lane in x]
+        x_registers = registers(
+            m, self.enable, "x", [lane.as_signed() if config.signed else lane for lane in x]
         )
-        w_registers = self._registers(m, "w", [lane.as_signed() for lane in w])
+        w_registers = registers(m, self.enable, "w", [lane.as_signed() for lane in w])
         if config.multipliers == "logic":
             return self._logic_products(m, x_registers, w_registers)
         products = [a * b for a, b in zip(x_registers, w_registers, strict=True)]
-        return self._registers(m, "product", products)
+        return registers(m, self.enable, "product", products)
 
     def _logic_products(self, m: Module, x: list[Value], w: list[Value]) -> list[Value]:
         """Products of all lanes, partial products added in pairs, a register after each level."""
@@ -183,7 +177,7 @@ class MultiplierTree(wiring.Component):
                 ]
                 if len(sums) == 1:
                     sums = [sums[0][: config.product_bits].as_signed()]
-                lanes[lane] = self._registers(m, f"lane{lane}_level{level}", sums)
+                lanes[lane] = registers(m, self.enable, f"lane{lane}_level{level}", sums)
             step *= 2
         return [parts[0] for parts in lanes]
 
@@ -194,15 +188,3 @@ class MultiplierTree(wiring.Component):
             *(Mux(bit, x, 0) for bit in w[:-1]),
             ~(sign if self.config.signed else Cat(sign, C(0, 1)).as_signed()),
         ]
-
-    def _registers(self, m: Module, name: str, values: list[Value]) -> list[Value]:
-        """Registers of the values' own shapes."""
-        registers = [
-            Signal(value.shape(), name=f"{name}_{k}", reset_less=True)
-            for k, value in enumerate(values)
-        ]
-        with m.If(self.enable):
-            m.d.sync += [
-                register.eq(value) for register, value in zip(registers, values, strict=True)
-            ]
-        return list(registers)

@@ -6,8 +6,8 @@ from operator import xor
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
+from .beat_tree import tree_ports
 from .popcount import PopcountConfig
 from .primitives import CountingForm
 
@@ -127,16 +127,7 @@ class ParityPopcount(wiring.Component):
 
     def __init__(self, config: ParityPopcountConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "enable": In(1),
-                "activations": In(config.activation_bits),
-                "weights": In(config.weight_bits),
-                "o": Out(config.output_bits),
-                "late_activation": Out(1),
-                "late_weight": Out(1),
-            }
-        )
+        super().__init__(tree_ports(config, late_lane=True))
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -6,9 +6,10 @@ from functools import cached_property
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
+from .beat_tree import tree_ports
 from .primitives import COUNTING_FORMS, Adder, CountingForm, Lane
+from .registers import registers
 
 LEAF_LANES = 3
 """Lanes that a leaf counts at once: the most whose count fits two bits."""
@@ -125,16 +126,7 @@ class Popcount(wiring.Component):
 
     def __init__(self, config: PopcountConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "enable": In(1),
-                "activations": In(config.simd),
-                "weights": In(config.weight_bits),
-                "o": Out(config.output_bits),
-                "late_activation": Out(1),
-                "late_weight": Out(1),
-            }
-        )
+        super().__init__(tree_ports(config, late_lane=True))
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -166,7 +158,7 @@ class Popcount(wiring.Component):
         ]
         counts = config.counting.leaves(m, [[lanes[k] for k in leaf] for leaf in config.leaves])
         return (
-            self._registers(m, "leaf", counts),
+            registers(m, self.enable, "leaf", counts),
             most,
             self._waiting(m, "leaf", [lanes[k] for k in config.carry_lanes]),
         )
@@ -192,28 +184,18 @@ class Popcount(wiring.Component):
         bits = [result.bit_length() for result in results]
         sums = self.config.counting.sums(m, adders, bits)
         name = f"level{level}"
-        return self._registers(m, name, sums), results, self._waiting(m, name, waiting)
-
-    def _registers(self, m: Module, name: str, values: Sequence[Value]) -> list[Value]:
-        registers = [
-            Signal(len(value), name=f"{name}_{k}", reset_less=True)
-            for k, value in enumerate(values)
-        ]
-        with m.If(self.enable):
-            m.d.sync += [
-                register.eq(value) for register, value in zip(registers, values, strict=True)
-            ]
-        return list(registers)
+        return registers(m, self.enable, name, sums), results, self._waiting(m, name, waiting)
 
     def _waiting(self, m: Module, name: str, lanes: Sequence[Lane]) -> list[Lane]:
         """The lanes one level later."""
         waiting = [self.config.counting.waiting(lane) for lane in lanes]
-        activations = self._registers(
-            m, f"{name}_activation", [lane.activation for lane in waiting]
+        activations = registers(
+            m, self.enable, f"{name}_activation", [lane.activation for lane in waiting]
         )
         weights = iter(
-            self._registers(
+            registers(
                 m,
+                self.enable,
                 f"{name}_weight",
                 [lane.weight for lane in waiting if lane.weight is not None],
             )

@@ -17,6 +17,7 @@ from .primitives.block_memory import (
     read_signature,
     write_signature,
 )
+from .registers import delayed
 
 
 def beats_signature(words: int, width: int) -> wiring.Signature:
@@ -144,21 +145,13 @@ class Replay(wiring.Component):
         payload, latency = self.i.payload, self.config.read_latency
         if self.config.coding is not None:
             payload, latency = self._coded(m, self.beats.enable), latency - 1
-        return self._delayed(m, payload, latency)
+        return delayed(m, self.beats.enable, "data", payload, latency)
 
     def _coded(self, m: Module, enable: Value) -> Value:
         """The payload of the last enabled cycle, coded."""
         m.submodules.coder = coder = ParityCoder(self.config.coding)
         m.d.comb += [coder.enable.eq(enable), coder.i.eq(self.i.payload)]
         return coder.o
-
-    def _delayed(self, m: Module, data: Value, cycles: int) -> Value:
-        for stage in range(cycles):
-            register = Signal(self.config.width, name=f"data{stage}", reset_less=True)
-            with m.If(self.beats.enable):
-                m.d.sync += register.eq(data)
-            data = register
-        return data
 
     def _buffer(self, m: Module) -> None:
         config = self.config
@@ -231,6 +224,8 @@ class Replay(wiring.Component):
             write_port.data.eq(write.data),
             write_port.en.eq(write.enable),
             read_port.addr.eq(read.address),
-            read.data.eq(self._delayed(m, read_port.data, config.read_latency)),
+            read.data.eq(
+                delayed(m, self.beats.enable, "data", read_port.data, config.read_latency)
+            ),
         ]
         return write, read

@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect
 
 from .primitives.block_memory import BlockMemoryConfig, block_memory, read_signature
+from .registers import delayed
 from .table import table_lookup
 
 MEMORY_FORMS = ("block", "lut_ram", "logic")
@@ -103,7 +104,7 @@ class WeightMemory(wiring.Component):
         elif config.memory == "lut_ram":
             write = self._lut_ram(m)
         else:
-            address = self._delayed(m, self.read.address, config.read_latency)
+            address = delayed(m, self.read.enable, "stage", self.read.address, config.read_latency)
             m.d.comb += self.read.data.eq(table_lookup(config.contents, config.width, address))
             write = None
 
@@ -138,17 +139,9 @@ class WeightMemory(wiring.Component):
             attrs={"ram_style": "distributed", "rom_style": "distributed", "no_rw_check": 1},
         )
         port = words.read_port(domain="comb")
-        address = self._delayed(m, self.read.address, config.read_latency)
+        address = delayed(m, self.read.enable, "stage", self.read.address, config.read_latency)
         m.d.comb += [port.addr.eq(address), self.read.data.eq(port.data)]
         if not config.writable:
             return None
         write = words.write_port()
         return write.en, write.addr, write.data
-
-    def _delayed(self, m: Module, value: Value, cycles: int) -> Value:
-        for stage in range(cycles):
-            register = Signal(len(value), name=f"stage{stage}", reset_less=True)
-            with m.If(self.read.enable):
-                m.d.sync += register.eq(value)
-            value = register
-        return value
