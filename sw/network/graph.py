@@ -1,4 +1,4 @@
-"""The integer network: a graph of nodes with one input edge, the single meaning of a network after training."""
+"""The integer network: a graph of nodes that one image enters, the single meaning of a network after training."""
 
 from __future__ import annotations
 
@@ -56,6 +56,10 @@ class Network:
                 )
             if node.name in edges:
                 raise ValueError(f"Node {node.name!r}: another edge has the same name")
+            if len(node.inputs) != node.N_INPUTS:
+                raise ValueError(
+                    f"Node {node.name!r} ({node.kind}): reads {len(node.inputs)} edges, not {node.N_INPUTS}"
+                )
             for name in node.inputs:
                 if name not in edges:
                     raise ValueError(

@@ -46,6 +46,8 @@ class Node:
     ARRAYS: ClassVar[tuple[str, ...]] = ()
     """Fields that are stored as tensors; all other fields are stored as JSON."""
 
+    N_INPUTS: ClassVar[int] = 1
+
     @property
     def kind(self) -> str:
         return type(self).__name__
@@ -62,9 +64,7 @@ class Binarise(Node):
 
     def output(self, *inputs: EdgeType) -> EdgeType:
         (x,) = inputs
-        _require(
-            not isinstance(x.datatype, Bipolar), f"input must be an integer edge, not {x.datatype}"
-        )
+        _require_integers(x)
         return EdgeType(Bipolar(), x.shape)
 
 
@@ -78,9 +78,7 @@ class Thermometer(Node):
 
     def output(self, *inputs: EdgeType) -> EdgeType:
         (x,) = inputs
-        _require(
-            not isinstance(x.datatype, Bipolar), f"input must be an integer edge, not {x.datatype}"
-        )
+        _require_integers(x)
         _require(bool(np.all(np.diff(self.thresholds) > 0)), "thresholds must rise")
         height, width, channels = x.shape
         return EdgeType(Bipolar(), (height, width, channels * len(self.thresholds)))
@@ -232,6 +230,92 @@ class MaxPool(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PReLU(Node):
+    """``o[..., c] = x if x >= 0 else saturate((x * slopes[c] + half) >> shift)``, rounded towards +infinity on a tie.
+
+    slopes (channels,) int64, of at most 16 bits, negative ones allowed; half is ``1 << (shift - 1)``, 0 when shift is 0; the output has the
+    input's type, to which it saturates.
+    """
+
+    slopes: np.ndarray
+    shift: int
+
+    ARRAYS: ClassVar[tuple[str, ...]] = ("slopes",)
+
+    def output(self, *inputs: EdgeType) -> EdgeType:
+        (x,) = inputs
+        _require(
+            isinstance(x.datatype, Int), f"input must be a signed integer edge, not {x.datatype}"
+        )
+        _require(
+            self.slopes.shape == x.shape[2:],
+            f"{self.slopes.shape} slopes for {x.shape[2]} channels",
+        )
+        _require(0 <= self.shift <= 31, f"shift must be 0 to 31, not {self.shift}")
+        _require(bool(np.all(np.abs(self.slopes) < 1 << 15)), "slopes must fit 16 bits")
+        return x
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Add(Node):
+    """``o = saturate(a + b)``: the sum of two edges of equal shape and equal signed type, in that type."""
+
+    N_INPUTS: ClassVar[int] = 2
+
+    def output(self, *inputs: EdgeType) -> EdgeType:
+        a, b = inputs
+        _require(a.shape == b.shape, f"shapes must be equal, not {a.shape} and {b.shape}")
+        _require(
+            a.datatype == b.datatype and isinstance(a.datatype, Int),
+            f"types must be one and the same signed integer, not {a.datatype} and {b.datatype}",
+        )
+        return a
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AvgPool(Node):
+    """Sum of each `size` x `size` square, squares side by side; the division by ``size ** 2`` is left to the node after it."""
+
+    size: int
+
+    def output(self, *inputs: EdgeType) -> EdgeType:
+        (x,) = inputs
+        height, width, channels = x.shape
+        _require_integers(x)
+        _require(self.size >= 1, f"size must be at least 1, not {self.size}")
+        _require(
+            height % self.size == 0 and width % self.size == 0,
+            f"{self.size} x {self.size} squares do not fill {height} x {width}",
+        )
+        pixels = (height // self.size, width // self.size)
+        return EdgeType(_total_type(x.datatype, self.size**2), (*pixels, channels))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GlobalAvgPool(Node):
+    """Sum of all pixels, channel by channel; the division by their number is left to the node after it."""
+
+    def output(self, *inputs: EdgeType) -> EdgeType:
+        (x,) = inputs
+        height, width, channels = x.shape
+        _require_integers(x)
+        return EdgeType(_total_type(x.datatype, height * width), (1, 1, channels))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConcatChannels(Node):
+    """`copies` copies of all channels, one after the other: ``o[..., k * channels + c] = x[..., c]``."""
+
+    copies: int
+
+    def output(self, *inputs: EdgeType) -> EdgeType:
+        (x,) = inputs
+        _require(self.copies >= 1, f"copies must be at least 1, not {self.copies}")
+        height, width, channels = x.shape
+        return EdgeType(x.datatype, (height, width, channels * self.copies))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ArgMax(Node):
     """Index of the largest channel of a (1, 1, channels) edge; the lowest index on a tie."""
 
@@ -245,13 +329,27 @@ class ArgMax(Node):
 
 KINDS: dict[str, type[Node]] = {
     kind.__name__: kind
-    for kind in (Binarise, Thermometer, Conv, Dense, Threshold, Affine, MaxPool, ArgMax)
-}
+    for kind in (
+        Binarise, Thermometer, Conv, Dense, Threshold, Affine, PReLU, Add, MaxPool, AvgPool, GlobalAvgPool, ConcatChannels, ArgMax,
+    )
+}  # fmt: skip
 
 
 def _require(condition: bool, rule: str) -> None:
     if not condition:
         raise ValueError(rule)
+
+
+def _require_integers(x: EdgeType) -> None:
+    _require(
+        not isinstance(x.datatype, Bipolar), f"input must be an integer edge, not {x.datatype}"
+    )
+
+
+def _total_type(element: DataType, count: int) -> DataType:
+    """The type of `element`'s kind that holds every sum of `count` of its values: log2(count) bits more, rounded up."""
+    bits = element.bits + (count - 1).bit_length()
+    return UInt(bits) if isinstance(element, UInt) else Int(bits)
 
 
 def _sum_type(matrix: np.ndarray, weight_type: DataType, input_type: DataType) -> DataType:
