@@ -72,8 +72,12 @@ def absorbed_by(network: Network, node: Conv | Dense) -> Threshold | Affine | No
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerStages:
-    """Stages of one matrix-vector layer, as (suffix of the name, config), and what they were made from."""
+    """Stages of one matrix-vector layer, as (suffix of the name, config), and what they were made from.
 
+    `input_lanes` is the number of elements that the first stage takes per transfer: whoever feeds it regroups to that.
+    """
+
+    input_lanes: int
     stages: tuple[tuple[str, StageConfig], ...]
     unit: MatrixVectorConfig
     presets: Presets
@@ -148,7 +152,8 @@ def layer_stages(
         forms.memory(4 * mw // simd)["form"],
     )
     stages.append(("product", product))
-    return LayerStages(tuple(stages), unit, presets)
+    input_lanes = window_lanes(node, simd) if isinstance(node, Conv) else simd
+    return LayerStages(input_lanes, tuple(stages), unit, presets)
 
 
 def _weights(
