@@ -1,27 +1,39 @@
-"""The accelerator: stages joined by streams, from the bytes of an image to scores and a label."""
+"""The accelerator: stages joined by streams, with forks and joins, from the bytes of an image to scores and a label."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from .argmax import ArgMaxConfig
-from .stage import StageConfig
+from .stage import StageConfig, input_ports, n_inputs, n_outputs, output_ports
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a stage's input comes from: output number `branch` of the stage called `stage`."""
+
+    stage: str
+    branch: int = 0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the chain.
+    """One stage of the accelerator.
 
     Parameters
     ----------
     name : str - name of the submodule, unique; begins with the name of the graph's node that it serves
     config : StageConfig
+    inputs : tuple of Source - one for each of its inputs; (): the stage before it, of which it reads the only output
     """
 
     name: str
     config: StageConfig
+    inputs: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,8 @@ class AcceleratorConfig:
 
     Parameters
     ----------
-    stages : tuple of Stage - in the order of the stream; the first takes bytes, the last is an argmax
+    stages : tuple of Stage - each after those that it reads; the first takes bytes, the last is an argmax, and every output between them is read
+        exactly once: what several stages read goes through a fork
     probes : tuple of Probe
     """
 
@@ -68,14 +81,33 @@ class AcceleratorConfig:
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"Stage names must be unique, not {names!r}")
-        for before, after in zip(self.stages, self.stages[1:], strict=False):
-            sent = (before.config.output_width, before.config.outputs_per_frame)
-            taken = (after.config.input_width, after.config.inputs_per_frame)
-            if sent != taken:
+        if self.stages[0].inputs:
+            raise ValueError(f"First stage must read the image, not {self.stages[0].inputs!r}")
+        unread: dict[Source, StageConfig] = {}
+        for stage, sources in self.connections:
+            if sources and len(sources) != n_inputs(stage.config):
                 raise ValueError(
-                    f"Stage {after.name!r} takes {taken[1]} transfers of {taken[0]} bits a frame, "
-                    f"but {before.name!r} sends {sent[1]} of {sent[0]}"
+                    f"Stage {stage.name!r} has {n_inputs(stage.config)} inputs, not {len(sources)}"
                 )
+            for source in sources:
+                if source not in unread:
+                    raise ValueError(
+                        f"Stage {stage.name!r} reads output {source.branch} of {source.stage!r}, which no earlier stage has or "
+                        "another stage reads"
+                    )
+                _check_transfers(source.stage, unread.pop(source), stage)
+            unread |= {Source(stage.name, k): stage.config for k in range(n_outputs(stage.config))}
+        del unread[Source(self.stages[-1].name)]
+        if unread:
+            raise ValueError(f"Outputs must all be read, not {next(iter(unread))!r} by none")
+
+    @property
+    def connections(self) -> Iterator[tuple[Stage, tuple[Source, ...]]]:
+        """Each stage with what it reads, in their order; the first one reads the image and has ()."""
+        before: tuple[Source, ...] = ()
+        for stage in self.stages:
+            yield stage, stage.inputs or before
+            before = (Source(stage.name),)
 
     @property
     def image_bytes(self) -> int:
@@ -109,8 +141,17 @@ class AcceleratorConfig:
         return Accelerator(self)
 
 
+def _check_transfers(name: str, before: StageConfig, stage: Stage) -> None:
+    sent = (before.output_width, before.outputs_per_frame)
+    taken = (stage.config.input_width, stage.config.inputs_per_frame)
+    if sent != taken:
+        raise ValueError(
+            f"Stage {stage.name!r} takes {taken[1]} transfers of {taken[0]} bits a frame, but {name!r} sends {sent[1]} of {sent[0]}"
+        )
+
+
 class Accelerator(wiring.Component):
-    """A chain of stages; frames follow each other without marks, each stage counts its own transfers.
+    """Stages side by side; frames follow each other without marks, each stage counts its own transfers.
 
     An image enters as `config.image_bytes` bytes: the elements in stream order, each in its own bits, the first one in the least
     significant; the last byte is filled up with zeros. Its answer is `config.n_classes` transfers, in the order of the classes,
@@ -137,12 +178,16 @@ class Accelerator(wiring.Component):
         m = Module()
 
         stages = {stage.name: stage.config.component() for stage in self.config.stages}
-        sender = wiring.flipped(self.i)
-        for name, component in stages.items():
-            m.submodules[name] = component
-            connect(m, sender, component.i)
-            sender = component.o
-        connect(m, sender, wiring.flipped(self.o))
+        outputs: dict[Source, Any] = {}
+        for stage, sources in self.config.connections:
+            component = stages[stage.name]
+            m.submodules[stage.name] = component
+            senders = [outputs[source] for source in sources] or [wiring.flipped(self.i)]
+            for sender, port in zip(senders, input_ports(component), strict=True):
+                connect(m, sender, port)
+            for branch, port in enumerate(output_ports(component)):
+                outputs[Source(stage.name, branch)] = port
+        connect(m, outputs[Source(self.config.stages[-1].name)], wiring.flipped(self.o))
 
         # Wires without a reader: a simulation sees them, synthesis removes them.
         for probe in self.config.probes:

@@ -1,6 +1,6 @@
-"""What all stages of an accelerator have in common: what they state of themselves, and their two streams."""
+"""What all stages of an accelerator have in common: what they state of themselves, and their streams."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -12,6 +12,9 @@ class StageConfig(Protocol):
 
     `latency_cycles` counts to the cycle in which an output is offered, from the input that each config's docstring names: a
     frame's first one, a vector's last one, or the transfer itself.
+
+    A join has several inputs, `i_0` and up, and says so by an attribute `n_inputs`; a fork has several outputs, `o_0` and up, and an attribute
+    `n_outputs`. All inputs are alike, and all outputs are: widths and counts are those of each.
     """
 
     @property
@@ -35,3 +38,29 @@ def stage_ports(input_width: int, output_width: int) -> dict[str, wiring.Member]
         "i": In(stream.Signature(unsigned(input_width))),
         "o": Out(stream.Signature(unsigned(output_width))),
     }
+
+
+def n_inputs(config: StageConfig) -> int:
+    """Streams that a stage takes."""
+    return getattr(config, "n_inputs", 1)
+
+
+def n_outputs(config: StageConfig) -> int:
+    """Streams that a stage gives."""
+    return getattr(config, "n_outputs", 1)
+
+
+def input_ports(component: Any) -> list[Any]:
+    """The streams that a stage's component takes."""
+    return _ports(component, "i", n_inputs(component.config))
+
+
+def output_ports(component: Any) -> list[Any]:
+    """The streams that a stage's component gives."""
+    return _ports(component, "o", n_outputs(component.config))
+
+
+def _ports(component: Any, name: str, count: int) -> list[Any]:
+    if count == 1:
+        return [getattr(component, name)]
+    return [getattr(component, f"{name}_{k}") for k in range(count)]
