@@ -1,41 +1,47 @@
 """The golden model: runs an integer network in PyTorch, exactly, and can return every intermediate tensor.
 
-Every tensor holds integers. A product (`Conv`, `Dense`) is computed in the fastest arithmetic that is exact for it, by a bound that is
-stated below and checked when the model is made; everything else is exact in any of them. Nothing here rounds except where
-`Affine` says so. The CPU is the reference: no other device is used.
+Every tensor holds integers. Each node is computed in the fastest arithmetic that is exact for it, by a bound that is checked when the
+model is made: products (`Conv`, `Dense`) as `product_dtype` says, everything else in int32 or int64. Nothing here rounds except where
+`Affine` and `PReLU` say so. The CPU is the reference: no other device is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputFileError, UnsupportedLayerError
 from .datatypes import Bipolar, DataType, UInt
+from .golden_elementwise import Count, add, affine, compare, prelu, thermometer
+from .golden_pools import avg_pool, concat_channels, global_avg_pool, max_pool
+from .golden_products import Step, conv, dense, product_dtype
 from .graph import INPUT, Network
 from .nodes import (
+    Add,
     Affine,
     ArgMax,
+    AvgPool,
     Binarise,
+    ConcatChannels,
     Conv,
     Dense,
     EdgeType,
+    GlobalAvgPool,
     MaxPool,
     Node,
+    PReLU,
     Thermometer,
     Threshold,
 )
 
+__all__ = ["Answers", "GoldenModel", "product_dtype"]
+
 BATCH_ELEMENTS = 1 << 20
 """Elements of the largest edge of a batch: small enough for the processor's caches, large enough to keep two cores busy."""
-
-Step = Callable[..., Tensor]
-"""Computes a node on a batch: (n, height, width, channels) tensors in, one out."""
 
 
 class Answers(NamedTuple):
@@ -53,17 +59,23 @@ class GoldenModel:
     Attributes
     ----------
     network : Network
-    saturations : dict of str to int - per `Affine` node, how many values were saturated since the model was made (0 is expected)
+    saturations : dict of str to int - per `Affine`, `PReLU` and `Add` node, how many values were saturated since the model was made
+        (0 is expected)
 
     Raises
     ------
-    UnsupportedLayerError - an `Affine` whose values do not fit 63 bits, so that no arithmetic here would be exact
+    UnsupportedLayerError - an `Affine` or `PReLU` whose values do not fit 63 bits, so that no arithmetic here would be exact
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.saturations = {node.name: 0 for node in network.nodes if isinstance(node, Affine)}
-        self._steps = [(node, self._prepare(node)) for node in network.nodes]
+        self.saturations: dict[str, int] = {}
+        last_reader = {name: node for node in network.nodes for name in node.inputs}
+        self._steps = [
+            (node, self._prepare(node), [name for name in set(node.inputs) if last_reader[name] is node])
+            for node in network.nodes
+        ]  # fmt: skip
+        """Each node, its function, and the edges that nobody reads after it"""
         largest = max(edge.elements for edge in network.edges.values())
         self._batch_size = min(max(BATCH_ELEMENTS // largest, 1), 512)
 
@@ -107,35 +119,51 @@ class GoldenModel:
     def _run(self, images: np.ndarray | Tensor, keep: Collection[str]) -> dict[str, Tensor]:
         """The edges in `keep`, each in its narrowest integer dtype."""
         chunks: dict[str, list[Tensor]] = {name: [] for name in keep}
+
+        def set_aside(name: str, values: Tensor) -> None:
+            if name in chunks:
+                chunks[name].append(values.to(_narrowest_dtype(self.network.edges[name].datatype)))
+
         # NNPACK multiplies 3 x 3 kernels after a Winograd transform, whose fractions float32 cannot hold.
         with torch.no_grad(), torch.backends.nnpack.flags(enabled=False):
             for batch in _batches(images, self.network.input_type, self._batch_size):
                 values = {INPUT: batch}
-                for node, step in self._steps:
+                set_aside(INPUT, batch)
+                for node, step, done in self._steps:
                     values[node.name] = step(*(values[name] for name in node.inputs))
-                for name, chunk in chunks.items():
-                    dtype = _narrowest_dtype(self.network.edges[name].datatype)
-                    chunk.append(values[name].to(dtype))
+                    set_aside(node.name, values[node.name])
+                    for name in done:
+                        del values[name]
         return {name: torch.cat(chunk) for name, chunk in chunks.items()}
 
     def _prepare(self, node: Node) -> Step:
         """The node's constants as tensors, bound into a function."""
-        (x,) = (self.network.edges[name] for name in node.inputs)
+        x = self.network.edges[node.inputs[0]]
         match node:
             case Binarise():
-                return _compare(np.full(x.shape[2:], node.threshold), x)
+                return compare(np.full(x.shape[2:], node.threshold), x)
             case Threshold():
-                return _compare(node.thresholds, x)
+                return compare(node.thresholds, x)
             case Thermometer():
-                return _thermometer(node, x)
+                return thermometer(node, x)
             case Conv():
-                return _conv(node, x)
+                return conv(node, x)
             case Dense():
-                return _dense(node, x)
+                return dense(node, x)
             case Affine():
-                return self._affine(node, x)
+                return affine(node, x, self._counter(node))
+            case PReLU():
+                return prelu(node, x, self._counter(node))
+            case Add():
+                return add(node, x, self._counter(node))
             case MaxPool():
-                return _max_pool(node)
+                return max_pool(node)
+            case AvgPool():
+                return avg_pool(node, x)
+            case GlobalAvgPool():
+                return global_avg_pool(node, x)
+            case ConcatChannels():
+                return concat_channels(node)
             case ArgMax():
                 return lambda values: values.flatten(1).argmax(dim=1).reshape(-1, 1, 1, 1)
             case _:
@@ -144,33 +172,14 @@ class GoldenModel:
                     "This version of the golden model does not know the kind of node.",
                 )
 
-    def _affine(self, node: Affine, x: EdgeType) -> Step:
-        """Always int64; the bounds decide whether a value can saturate at all."""
-        half = (1 << node.shift) >> 1
-        ends = [
-            int(m) * value + int(b) + half
-            for m, b in zip(node.multipliers, node.offsets, strict=True)
-            for value in (x.datatype.minimum, x.datatype.maximum)
-        ]
-        if max(abs(min(ends)), abs(max(ends))) >= 1 << 62:
-            raise UnsupportedLayerError(
-                f"node {node.name!r}: its products reach {max(ends, key=abs)}, beyond 63 bits",
-                "Lower the network with a narrower type before this node.",
-            )
-        lowest, highest = node.output_type.minimum, node.output_type.maximum
-        saturates = min(ends) >> node.shift < lowest or max(ends) >> node.shift > highest
-        multipliers = torch.from_numpy(node.multipliers.astype(np.int64))
-        offsets = torch.from_numpy(node.offsets.astype(np.int64) + half)
+    def _counter(self, node: Node) -> Count:
+        """Adds to the node's saturations."""
+        self.saturations[node.name] = 0
 
-        def step(values: Tensor) -> Tensor:
-            wide = (values.to(torch.int64) * multipliers + offsets) >> node.shift
-            if not saturates:
-                return wide
-            narrow = wide.clamp(lowest, highest)
-            self.saturations[node.name] += int((narrow != wide).sum())
-            return narrow
+        def count(n: int) -> None:
+            self.saturations[node.name] += n
 
-        return step
+        return count
 
 
 def _batches(images: Any, expected: EdgeType, size: int) -> Iterator[Tensor]:
@@ -226,111 +235,3 @@ def _narrowest_dtype(datatype: DataType) -> torch.dtype:
     if isinstance(datatype, Bipolar) or bits <= 8:
         return torch.int8
     return torch.int16 if bits <= 16 else torch.int32 if bits <= 32 else torch.int64
-
-
-def product_dtype(matrix: np.ndarray, values: DataType) -> torch.dtype:
-    """The arithmetic in which the sums of ``matrix @ values`` are exact whatever the order of the additions.
-
-    No partial sum exceeds ``bound = largest row sum of |weights| * largest |value|``. float32 holds integers below 2^24, float64
-    below 2^53; beyond that int64. float32 also asks for factors of at most 256, which survive even where the user allowed PyTorch to
-    multiply float32 in bfloat16.
-
-    Parameters
-    ----------
-    matrix : (MH, MW) integers
-    values : type of the vector's elements
-    """
-    largest = max(abs(values.minimum), abs(values.maximum))
-    wide = np.abs(matrix.astype(np.int64))
-    bound = int(wide.sum(axis=1).max()) * largest
-    if bound < 1 << 24 and largest <= 256 and int(wide.max()) <= 256:
-        return torch.float32
-    return torch.float64 if bound < 1 << 53 else torch.int64
-
-
-def _compare(thresholds: np.ndarray, x: EdgeType) -> Step:
-    """+1 where ``x >= thresholds``, else -1.
-
-    Thresholds outside the type become its minimum (always) or its maximum + 1 (never): exact in every dtype that holds the type.
-    """
-    low, high = x.datatype.minimum, x.datatype.maximum + 1
-    exact = torch.from_numpy(np.clip(thresholds.astype(np.int64), low, high))  # (channels,)
-
-    def step(values: Tensor) -> Tensor:
-        limit = exact.to(values.dtype) if values.is_floating_point() else exact
-        return torch.where(values >= limit, 1.0, -1.0)
-
-    return step
-
-
-def _thermometer(node: Thermometer, x: EdgeType) -> Step:
-    height, width, channels = x.shape
-    compare = _compare(node.thresholds, x)
-
-    def step(values: Tensor) -> Tensor:
-        bits = compare(values.unsqueeze(-1))  # (n, height, width, channels, levels)
-        return bits.reshape(-1, height, width, channels * len(node.thresholds))
-
-    return step
-
-
-def _conv(node: Conv, x: EdgeType) -> Step:
-    padding = node.padding
-    dtype = product_dtype(node.matrix, x.datatype)
-    if dtype == torch.int64:
-        return _conv_by_taps(node)
-    weights = torch.from_numpy(node.weights.astype(np.int64)).to(dtype)
-    weights = weights.permute(
-        0, 3, 1, 2
-    )  # (out, in, kernel row, kernel column), channels last in memory
-    filled = padding > 0 and node.pad_value != 0
-
-    def step(values: Tensor) -> Tensor:
-        values = values.to(dtype)
-        if filled:
-            values = F.pad(values, (0, 0, *(padding,) * 4), value=node.pad_value)
-        values = values.permute(0, 3, 1, 2)  # (n, channels, height, width)
-        sums = F.conv2d(values, weights, stride=node.stride, padding=0 if filled else padding)
-        return sums.permute(0, 2, 3, 1)
-
-    return step
-
-
-def _conv_by_taps(node: Conv) -> Step:
-    """int64, which PyTorch does not convolve: one matrix product per tap of the kernel."""
-    weights = torch.from_numpy(node.weights.astype(np.int64))
-    kernel_height, kernel_width = node.kernel
-
-    def step(values: Tensor) -> Tensor:
-        values = F.pad(values.to(torch.int64), (0, 0, *(node.padding,) * 4), value=node.pad_value)
-        rows = range(0, values.shape[1] - kernel_height + 1, node.stride)
-        columns = range(0, values.shape[2] - kernel_width + 1, node.stride)
-        sums = torch.zeros(len(values), len(rows), len(columns), len(weights), dtype=torch.int64)
-        for i in range(kernel_height):
-            for j in range(kernel_width):
-                tap = values[:, i : i + rows[-1] + 1 : node.stride]
-                tap = tap[:, :, j : j + columns[-1] + 1 : node.stride]
-                sums += tap @ weights[:, i, j].T
-        return sums
-
-    return step
-
-
-def _dense(node: Dense, x: EdgeType) -> Step:
-    dtype = product_dtype(node.matrix, x.datatype)
-    matrix = torch.from_numpy(node.weights.astype(np.int64)).to(dtype).T
-    return lambda values: (values.flatten(1).to(dtype) @ matrix)[:, None, None, :]
-
-
-def _max_pool(node: MaxPool) -> Step:
-    def step(values: Tensor) -> Tensor:
-        size = node.size
-        height, width = values.shape[1] // size * size, values.shape[2] // size * size
-        largest = values[:, :height:size, :width:size]
-        for i in range(size):
-            for j in range(size):
-                if i or j:
-                    largest = torch.maximum(largest, values[:, i:height:size, j:width:size])
-        return largest
-
-    return step
