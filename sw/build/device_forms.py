@@ -7,6 +7,7 @@ from typing import Any
 
 from ...boards import Board
 from ...hw.primitives.block_memory_config import MOST_WORDS
+from ...hw.primitives.ice40.byte_multipliers import BYTE
 
 LEAST_CODED_ROWS = 4
 """On iCE40 coding lanes costs about a LUT4 for each, once, and saves some four tenths in every row: measured, 4 rows of 16 lanes lose 6, 4 rows of 8 lanes gain 40."""
@@ -44,6 +45,11 @@ class DeviceForms:
             "read_latency": self.read_latency,
             "output_places": self.output_places,
         }
+
+    def multipliers(self, *operand_bits: int) -> str:
+        """What multiplies integers of so many bits each: `multipliers` of `hw.operands.Products`."""
+        fits = max(operand_bits) <= BYTE
+        return "ice40_bytes" if fits and self.counting.startswith("ice40") else "inferred"
 
     def memory(self, depth: int) -> dict[str, Any]:
         """Keywords of the configs of memories of that depth; what is deeper than a device's block RAM is left to synthesis."""

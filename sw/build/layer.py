@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ...hw.bit_planes import BitPlanesConfig
 from ...hw.fifo import FifoConfig
 from ...hw.leaf_memory import LeafMemoryConfig
 from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
+from ...hw.operands import BITS, Bits, Integers
+from ...hw.pair_sums import PairSumsConfig
 from ...hw.popcount import PopcountConfig
 from ...hw.preset_memory import PresetMemoryConfig
-from ...hw.processing_element import least_accumulator_bits
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.weight_memory import WeightMemoryConfig
 from ...hw.width_converter import WidthConverterConfig
 from ..errors import UnsupportedLayerError
-from ..network import Affine, ArgMax, Bipolar, Conv, Dense, EdgeType, Network, Node, Threshold
+from ..network import Affine, ArgMax, Conv, Dense, EdgeType, Network, Node, Threshold
+from ..network.datatypes import to_codes
 from ..plan.folding import Folding, window_lanes
 from .device_forms import PORTABLE, DeviceForms
+from .operands import layer_operands, product_count
 from .packing import preset_words, weight_words
-from .presets import Presets, layer_presets
+from .presets import Presets, layer_presets, sum_ranges
 
 SMALLEST_BLOCK_BITS = 64
 """Vectors of at most this many bits are replayed from registers."""
 
 SUPPORTED = (
-    "Binarise or Thermometer at the entrance, then a chain of Conv or Dense with binary weights on "
-    "binary inputs, each followed by Threshold and any MaxPool, that ends in Dense, at most an "
-    "integer bias, and ArgMax"
+    "at the entrance Binarise or Thermometer, or raw pixels; Conv and Dense with binary weights on bits or integers, or with integer "
+    "weights on integers of 2 to 18 bits; Threshold, Affine, PReLU, Add, MaxPool of bits, AvgPool, GlobalAvgPool, ConcatChannels; "
+    "ArgMax of signed scores at the end"
 )
 
 
@@ -42,32 +47,26 @@ def unsupported(node: Node, problem: str) -> UnsupportedLayerError:
 
 
 def absorbed_by(network: Network, node: Conv | Dense) -> Threshold | Affine | None:
-    """The node after a product that its accumulators compute themselves; None where the sums go out as they are.
+    """The node after a product that its accumulators compute themselves; None where the signed sums go out as they are.
 
-    Raises
-    ------
-    UnsupportedLayerError - the sums go to something else, or to several layers
+    A threshold is where the accumulator starts. So is the bias of the scores: an `Affine` in front of an `ArgMax` that neither multiplies nor
+    shifts nor saturates. (Others need their results in the exact type.) Either has to be the sums' only reader.
     """
     readers = list(network.consumers(node.name))
     if len(readers) != 1:
-        raise unsupported(node, f"is read by {len(readers)} layers")
+        return None
     (consumer,) = readers
     if isinstance(consumer, Threshold):
         return consumer
-    if isinstance(consumer, ArgMax):
+    if not isinstance(consumer, Affine) or np.any(consumer.multipliers != 1) or consumer.shift:
         return None
-    if isinstance(consumer, Affine):
-        if np.any(consumer.multipliers != 1) or consumer.shift:
-            raise unsupported(consumer, "multiplies; only an integer bias can be built")
-        n_columns, scores = node.matrix.shape[1], consumer.output_type  # a sum reaches both ends
-        lowest, highest = consumer.offsets.min() - n_columns, consumer.offsets.max() + n_columns
-        if lowest < scores.minimum or highest > scores.maximum:
-            raise unsupported(
-                consumer,
-                f"may saturate: {lowest} to {highest} can occur, {scores} is {scores.minimum} to {scores.maximum}",
-            )
-        return consumer
-    raise unsupported(node, "is followed by neither Threshold nor Affine nor ArgMax")
+    if not all(isinstance(reader, ArgMax) for reader in network.consumers(consumer.name)):
+        return None
+    lowest, highest = sum_ranges(node.matrix, network.edges[node.inputs[0]].datatype)
+    scores = consumer.output_type
+    fits_below = np.all(lowest + consumer.offsets >= scores.minimum)
+    fits_above = np.all(highest + consumer.offsets <= scores.maximum)
+    return consumer if fits_below and fits_above else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,32 +95,85 @@ def layer_stages(
 
     Raises
     ------
-    UnsupportedLayerError - weights or inputs that are not bipolar
+    UnsupportedLayerError - weights and inputs of types that the array does not multiply
     """
     source, output = network.edges[node.inputs[0]], network.edges[node.name]
-    if not isinstance(source.datatype, Bipolar) or not isinstance(node.weight_type, Bipolar):
-        raise unsupported(node, f"multiplies {node.weight_type} with {source.datatype}")
-    mh, mw = node.matrix.shape
-    pe, simd = folding.pe, folding.simd
+    mw, simd = node.matrix.shape[1], folding.simd
     n_vectors = output.shape[0] * output.shape[1]
+    operands = layer_operands(node, source.datatype, folding, forms)
+    if operands is None:
+        raise unsupported(node, f"multiplies {node.weight_type} with {source.datatype}")
+    lanes, bits = simd, source.datatype.bits
     stages: list[tuple[str, StageConfig]] = []
     if isinstance(node, Conv):
         lanes = window_lanes(node, simd)
-        if (
-            node.weights.shape[1:3] != (1, 1) or node.stride > 1
-        ):  # else every pixel is its own window
-            window = _sliding_window(node, source, lanes)
-            stages.append(("window", window))
-            # A window decides late what it does when its output is taken; the FIFO ends that path.
-            stages.append(("taps", FifoConfig(lanes, 2, window.outputs_per_frame)))
-        if lanes != simd:
-            stages.append(("columns", WidthConverterConfig(1, lanes, simd, n_vectors * mw)))
+        stages += _windows(node, source, lanes)
+    input_lanes = lanes
+    if lanes != simd:
+        stages.append(("columns", WidthConverterConfig(bits, lanes, simd, n_vectors * mw)))
+    transfers, signed = n_vectors * mw // simd, source.datatype.minimum < 0
+    if isinstance(operands, Integers):
+        stages.append(("pairs", PairSumsConfig(bits, simd, transfers, signed)))
+    elif isinstance(operands, Bits) and operands != BITS:
+        stages.append(("planes", BitPlanesConfig(bits, simd, transfers, signed)))
 
-    presets = layer_presets(node, output, source, consumer)
+    product, presets = _product(network, node, consumer, folding, forms)
+    stages.append(("product", product))
+    return LayerStages(input_lanes, tuple(stages), product.unit, presets)
+
+
+def _windows(node: Conv, source: EdgeType, lanes: int) -> list[tuple[str, StageConfig]]:
+    """Stages that cut an image into windows; none where every pixel is its own window."""
+    if node.kernel == (1, 1) and node.stride == 1:
+        return []
+    height, width, channels = source.shape
+    kernel_height, kernel_width = node.kernel
+    window = SlidingWindowConfig(
+        height=height,
+        width=width,
+        channels=channels,
+        element_bits=source.datatype.bits,
+        lanes=lanes,
+        kernel_height=kernel_height,
+        kernel_width=kernel_width,
+        stride=node.stride,
+        padding=node.padding,
+        pad_code=pad_code(node, source),
+    )
+    # A window decides late what it does when its output is taken; the FIFO ends that path.
+    taps = FifoConfig(window.output_width, 2, window.outputs_per_frame)
+    return [("window", window), ("taps", taps)]
+
+
+def pad_code(node: Conv, source: EdgeType) -> int:
+    """What a padded tap holds, as a code; 0 among +1 and -1 is a -1 for which the presets correct."""
+    if source.datatype.bits == 1:
+        return int(node.pad_value > 0)
+    return int(to_codes(np.array(node.pad_value), source.datatype))
+
+
+def _product(
+    network: Network,
+    node: Conv | Dense,
+    consumer: Threshold | Affine | None,
+    folding: Folding,
+    forms: DeviceForms,
+) -> tuple[MatrixVectorLayerConfig, Presets]:
+    """The array with its memories, and what its accumulators start at."""
+    source, output = network.edges[node.inputs[0]], network.edges[node.name]
+    (mh, mw), pe, simd = node.matrix.shape, folding.pe, folding.simd
+    operands = layer_operands(node, source.datatype, folding, forms)
+    assert operands is not None, "looked at before"
+    counted = product_count(node, source.datatype, operands, simd)
+    presets = layer_presets(node, output, source, consumer, counted)
     kind = "bits" if isinstance(consumer, Threshold) else "sums"
-    bits = max(presets.accumulator_bits, least_accumulator_bits(simd, kind))
-    source_of_weights = "absorbed" if folding.weights == "absorbed" else "memory"
-    is_coded = source_of_weights == "memory" and 0 < forms.coded_rows <= pe
+    is_absorbed = folding.weights == "absorbed"
+    # An accumulator holds its range, and at least what one beat can count, twice for sums of matches, and a sign.
+    most_of_beat = operands.tree(simd).most * ((1 << operands.planes) - 1)
+    least_bits = most_of_beat.bit_length() + (presets.step == 2) + 1
+    bits = max(presets.accumulator_bits, least_bits)
+    is_coded = operands == BITS and not is_absorbed and 0 < forms.coded_rows <= pe
+    arithmetic: dict[str, Any] = {"operands": operands, "coded": is_coded}
     unit = MatrixVectorConfig(
         mh,
         mw,
@@ -129,9 +181,9 @@ def layer_stages(
         simd,
         bits,
         kind,
-        n_vectors,
-        weights=source_of_weights,
-        coded=is_coded,
+        output.shape[0] * output.shape[1],
+        weights="absorbed" if is_absorbed else "memory",
+        **arithmetic,
         **forms.unit,
     )
     start_words = preset_words(presets.values, pe, bits)
@@ -144,40 +196,22 @@ def layer_stages(
         folding.presets,
         **forms.memory(2 * len(start_words)),
     )
+    vector_bits = unit.input_width * unit.transfers_per_vector
     product = MatrixVectorLayerConfig(
         unit,
         _weights(node, unit, folding, forms),
         starts,
-        "block" if mw > SMALLEST_BLOCK_BITS else "logic",
-        forms.memory(4 * mw // simd)["form"],
+        "block" if vector_bits > SMALLEST_BLOCK_BITS else "logic",
+        forms.memory(4 * unit.transfers_per_vector)["form"],
     )
-    stages.append(("product", product))
-    input_lanes = window_lanes(node, simd) if isinstance(node, Conv) else simd
-    return LayerStages(input_lanes, tuple(stages), unit, presets)
+    return product, presets
 
 
 def _weights(
     node: Conv | Dense, unit: MatrixVectorConfig, folding: Folding, forms: DeviceForms
 ) -> WeightMemoryConfig | LeafMemoryConfig:
-    words = weight_words(node.matrix, unit.pe, unit.simd)
+    words = weight_words(node.matrix, unit.pe, unit.simd, node.weight_type.bits)
     if unit.weights == "absorbed":
         tree = PopcountConfig(unit.simd, unit.form, absorbed=True)
         return LeafMemoryConfig(unit.pe, tree, words, forms.ram_depth, **forms.memory(len(words)))
     return WeightMemoryConfig(unit.weight_bits, words, folding.weights, **forms.memory(len(words)))
-
-
-def _sliding_window(node: Conv, source: EdgeType, lanes: int) -> SlidingWindowConfig:
-    height, width, channels = source.shape
-    kernel_height, kernel_width = node.kernel
-    return SlidingWindowConfig(
-        height=height,
-        width=width,
-        channels=channels,
-        element_bits=1,
-        lanes=lanes,
-        kernel_height=kernel_height,
-        kernel_width=kernel_width,
-        stride=node.stride,
-        padding=node.padding,
-        pad_code=int(node.pad_value > 0),  # the presets correct for zeros
-    )

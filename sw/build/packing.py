@@ -16,11 +16,15 @@ def words(values: np.ndarray, bits: int) -> tuple[int, ...]:
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
 
 
-def weight_words(matrix: np.ndarray, pe: int, simd: int) -> tuple[int, ...]:
-    """Words of a weight memory from a (MH, MW) matrix of +1 and -1: word ``row_group * (MW // simd) + beat``, bit ``pe * simd + lane``."""
+def weight_words(matrix: np.ndarray, pe: int, simd: int, bits: int = 1) -> tuple[int, ...]:
+    """Words of a weight memory from a (MH, MW) matrix: word ``row_group * (MW // simd) + beat``, weight ``pe * simd + lane``.
+
+    Weights of one bit are +1 and -1; of more `bits` they are two's complement.
+    """
     mh, mw = matrix.shape
     tiles = matrix.reshape(mh // pe, pe, mw // simd, simd).transpose(0, 2, 1, 3)
-    return words(tiles.reshape(-1, pe * simd) > 0, 1)
+    codes = tiles.reshape(-1, pe * simd)
+    return words(codes > 0 if bits == 1 else codes, bits)
 
 
 def preset_words(values: np.ndarray, pe: int, bits: int) -> tuple[int, ...]:

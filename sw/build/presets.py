@@ -1,4 +1,4 @@
-"""Start values of the accumulators: thresholds or biases, and the correction for exact zero padding."""
+"""Start values of the accumulators: thresholds or biases, and what takes back what is counted beyond the sum."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..network import Affine, Conv, Dense, EdgeType, Threshold
+from ..network import Affine, Conv, DataType, Dense, EdgeType, Threshold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Presets:
     """Presets of one matrix-vector layer.
 
-    The array counts matches p of N columns with padded taps read as -1. Zero padding adds the sum of the weights at the padded
-    taps, which depends on the pixel's border class only.
+    The array counts something of each row from which its signed sum follows: ``sum = divisor * count - offset``. Matches p of N columns, padded
+    taps read as -1, are ``sum = 2p - N`` and the sum of the weights at the padded taps, which depends on the pixel's border class only; products of
+    integers are counted as they are, as unsigned codes (docs/hardware/operands.md).
 
     Members
     -------
     values : int64 (row classes, column classes, MH) - where each accumulator starts
     row_classes, column_classes : tuple of int - class of each output row and column
     lowest, highest : int - range of the accumulators, start values included
-    step : int - what one match adds: 1 for bits, 2 for sums
-    weight_at_padding : int64 (row classes, column classes, MH)
+    step : int - what one count adds: 2 for sums of matches, else 1
+    divisor : int - what one count is worth: 2 for matches, 1 for products
+    offset : int64 (row classes, column classes, MH)
     """
 
     values: np.ndarray
@@ -31,8 +33,8 @@ class Presets:
     lowest: int
     highest: int
     step: int
-    weight_at_padding: np.ndarray
-    n_columns: int
+    divisor: int
+    offset: np.ndarray
 
     @property
     def accumulator_bits(self) -> int:
@@ -44,41 +46,75 @@ class Presets:
         """What the accumulators hold at the end, from the golden model's signed sums (images, height, width, MH), same shape."""
         rows, columns = np.array(self.row_classes), np.array(self.column_classes)
         at = (rows[:, None], columns[None, :])
-        matches = (sums - self.weight_at_padding[at] + self.n_columns) // 2
-        return self.values[at] + self.step * matches
+        counts = (sums + self.offset[at]) // self.divisor
+        return self.values[at] + self.step * counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProductCount:
+    """What a row counts of products of integers.
+
+    Parameters
+    ----------
+    offset : int64 (MH) - what is counted beyond the signed sum
+    most : int - the most that a row can count
+    """
+
+    offset: np.ndarray
+    most: int
 
 
 def layer_presets(
-    node: Conv | Dense, output: EdgeType, source: EdgeType, consumer: Threshold | Affine | None
+    node: Conv | Dense,
+    output: EdgeType,
+    source: EdgeType,
+    consumer: Threshold | Affine | None,
+    products: ProductCount | None = None,
 ) -> Presets:
-    """Presets of a layer whose sums go to `consumer`: a threshold, an integer bias, or nothing.
+    """Presets of a layer whose sums go to `consumer`: a threshold, an integer bias, or nothing. Without `products` it counts matches.
 
     With p matches the signed sum is ``2p - N + weight_at_padding``. A threshold t asks for at least
     ``ceil((t + N - weight_at_padding) / 2)`` matches: the accumulator starts at minus that number and its sign is the answer.
-    A bias b makes it start at ``b - N + weight_at_padding`` and count matches twice.
+    A bias b makes it start at ``b - N + weight_at_padding`` and count matches twice. Of products, sum and offset are counted: it starts at
+    ``-t - offset`` or ``b - offset``.
     """
-    matrix = node.matrix.astype(np.int64)
-    mh, mw = matrix.shape
-    row_classes, column_classes, at_padding = _padding(node, output, source)
+    mh, mw = node.matrix.shape
+    if products is None:
+        row_classes, column_classes, at_padding = _padding(node, output, source)
+        offset, divisor, most = mw - at_padding, 2, mw
+    else:
+        row_classes, column_classes = (0,) * output.shape[0], (0,) * output.shape[1]
+        offset, divisor, most = products.offset.reshape(1, 1, mh), 1, products.most
     if isinstance(consumer, Threshold):
         step = 1
-        values = (at_padding - consumer.thresholds - mw) // 2
-        # More than N matches are never there and less than none always are: thresholds beyond that mean the same.
-        values = np.clip(values, -(mw + 1), 0)
+        # What can never be counted and what always is: thresholds beyond that mean the same.
+        if products is None:
+            values = np.clip((-consumer.thresholds - offset) // divisor, -(mw + 1), 0)
+        else:
+            lowest, highest = sum_ranges(node.matrix, source.datatype)
+            values = -np.clip(consumer.thresholds, lowest, highest + 1) - offset
     else:
-        step = 2
+        step = divisor
         bias = consumer.offsets if consumer is not None else np.zeros(mh, np.int64)
-        values = bias - mw + at_padding
+        values = bias - offset
     return Presets(
         values=values,
         row_classes=row_classes,
         column_classes=column_classes,
         lowest=int(values.min()),
-        highest=int(values.max()) + step * mw,
+        highest=int(values.max()) + step * most,
         step=step,
-        weight_at_padding=at_padding,
-        n_columns=mw,
+        divisor=divisor,
+        offset=offset,
     )
+
+
+def sum_ranges(matrix: np.ndarray, datatype: DataType) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest sum of each row of `matrix` (MH, MW) times values of `datatype`, zeros included: two int64 (MH)."""
+    wide = matrix.astype(np.int64)
+    low, high = min(0, datatype.minimum), max(0, datatype.maximum)
+    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    return positive * low + negative * high, positive * high + negative * low
 
 
 def _padding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ...hw.accelerator import AcceleratorConfig
+from ...hw.leaf_memory import LeafMemoryConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 
 WEIGHTS = "weights.bin"
@@ -23,8 +24,10 @@ def _memories(config: AcceleratorConfig) -> Iterator[bytes]:
     for stage in config.stages:
         if isinstance(stage.config, MatrixVectorLayerConfig):
             unit, weights, presets = stage.config.unit, stage.config.weights, stage.config.presets
-            if weights is not None:
+            if isinstance(weights, LeafMemoryConfig):
                 yield _words(weights.contents, unit.pe * unit.simd)
+            elif weights is not None:
+                yield _words(weights.contents, weights.width)
             if presets is not None:
                 yield _words(presets.table, presets.width)
 

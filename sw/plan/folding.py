@@ -10,6 +10,8 @@ from ..network import Conv, Dense
 
 Memory = Literal["block", "logic"]
 WeightForm = Literal["block", "absorbed", "lut_ram", "logic"]
+WindowForm = Literal["sequential", "parallel"]
+IntegerForm = Literal["whole", "planes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,16 @@ class Folding:
     weights : str - "block" (block RAM), "absorbed" (block RAM that counts the leaves of the popcount trees too), "lut_ram", or "logic"
         (constants beside the XNOR)
     presets : str - "block" or "logic", for the accumulators' presets
+    window : str - "sequential": one tap per transfer; "parallel": a convolution's whole window at once, where SIMD is a multiple of the channels
+    integers : str - "whole" or "planes": integers times binary weights in one cycle, or bit by bit
     """
 
     pe: int
     simd: int
     weights: WeightForm = "block"
     presets: Memory = "logic"
+    window: WindowForm = "sequential"
+    integers: IntegerForm = "whole"
 
 
 def divisors(number: int) -> list[int]:
