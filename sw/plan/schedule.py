@@ -1,44 +1,79 @@
-"""When every transfer of the first frame happens, stage by stage, if nothing stalls.
+"""When every transfer happens, stage by stage, if nothing stalls.
 
 Each stage is a rule from the cycles in which its inputs arrive to the cycles in which its outputs leave: an output waits for the last
 input that it needs, for the stage's own pipeline, and for the output before it. Back-pressure is left out, which is right for the first
 frame as long as a stage that is held up gets room again before it has anything that the stages after it wait for.
+
+Times are int64 arrays (frames, transfers); frames follow each other, so an output also waits for those of the frame before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import singledispatch
 
 import numpy as np
 
-from ...hw.accelerator import AcceleratorConfig
+from ...hw.accelerator import AcceleratorConfig, Source, Stage
 from ...hw.argmax import ArgMaxConfig
 from ...hw.fifo import FifoConfig
+from ...hw.fork import ForkConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
+from ...hw.residual_add import ResidualAddConfig
 from ...hw.sliding_window import SlidingWindowConfig
-from ...hw.stage import StageConfig
+from ...hw.stage import StageConfig, n_outputs
 from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
 
+Times = dict[Source, np.ndarray]
+"""Cycles in which the transfers of outputs happen."""
+
 
 def first_frame_latency(config: AcceleratorConfig) -> int:
     """Cycles from the first byte of the first frame to its last score, a byte offered in every cycle and every score taken."""
-    times = np.arange(config.image_bytes)
-    for stage in config.stages:
-        times = output_times(stage.config, times)
-    return int(times[-1])
+    times = transfer_times(config, np.arange(config.image_bytes)[None])
+    return int(times[Source(config.stages[-1].name)][0, -1])
 
 
-def output_times(config: StageConfig, inputs: np.ndarray) -> np.ndarray:
-    """Cycles in which a frame's outputs leave a stage, int64 (outputs,), from those in which its inputs arrive (inputs,)."""
-    return _one_per_cycle(earliest(config, inputs))
+def transfer_times(config: AcceleratorConfig, entries: np.ndarray) -> Times:
+    """Times of every output of the accelerator whose bytes come in the cycles `entries` (frames, image_bytes)."""
+    first, *rest = config.connections
+    output = output_times(first[0].config, entries)
+    return follow(
+        rest, {Source(first[0].name, k): output for k in range(n_outputs(first[0].config))}
+    )
+
+
+def follow(connections: Iterable[tuple[Stage, tuple[Source, ...]]], times: Times) -> Times:
+    """`times` and those of all stages among `connections` whose inputs are known, in their order."""
+    times = dict(times)
+    for stage, sources in connections:
+        if sources and all(source in times for source in sources):
+            output = output_times(stage.config, *(times[source] for source in sources))
+            times |= {Source(stage.name, k): output for k in range(n_outputs(stage.config))}
+    return times
+
+
+def output_times(config: StageConfig, *inputs: np.ndarray) -> np.ndarray:
+    """Cycles in which outputs leave a stage, from those in which its inputs arrive."""
+    frames = [earliest(config, *frame) for frame in zip(*inputs, strict=True)]
+    return one_per_cycle(np.concatenate(frames)).reshape(len(frames), -1)
+
+
+def one_per_cycle(times: np.ndarray) -> np.ndarray:
+    """The earliest rising cycles that are not before `times` (transfers,)."""
+    index = np.arange(len(times))
+    return np.maximum.accumulate(times - index) + index
 
 
 @singledispatch
-def earliest(config: StageConfig, inputs: np.ndarray) -> np.ndarray:
-    """Cycle from which each output could leave if the one before it were out of its way. Raises TypeError for an unknown stage."""
+def earliest(config: StageConfig, *inputs: np.ndarray) -> np.ndarray:
+    """Cycle from which each output of a frame could leave if the one before it were out of its way: (outputs,) from (inputs,) for each input.
+
+    Raises TypeError for an unknown stage.
+    """
     raise TypeError(f"No schedule is known for {type(config).__name__}")
 
 
@@ -51,7 +86,7 @@ def _(config: WidthConverterConfig, inputs: np.ndarray) -> np.ndarray:
     words = inputs[ends - 1]
     if pieces > 1:
         words[-1] += config.words_per_frame * pieces - len(inputs)  # a last word is filled up
-        words = _one_per_cycle(words + 1)
+        words = one_per_cycle(words + 1)
     if chunks > 1:
         words = words + 1
     return np.repeat(words, chunks)[: config.outputs_per_frame]
@@ -71,8 +106,8 @@ def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
     taken = inputs
     if replay.is_buffered:  # a vector is taken when all of it is there
         ends = inputs[replay.words - 1 :: replay.words] + replay.fill_cycles
-        taken = _one_per_cycle(np.repeat(ends, replay.words * replay.times))
-    return taken[unit.beats_per_row - 1 :: unit.beats_per_row] + unit.latency_cycles
+        taken = one_per_cycle(np.repeat(ends, replay.words * replay.times))
+    return taken[unit.transfers_per_vector - 1 :: unit.transfers_per_vector] + unit.latency_cycles
 
 
 @earliest.register
@@ -90,7 +125,11 @@ def _(
     return inputs + config.latency_cycles
 
 
-def _one_per_cycle(times: np.ndarray) -> np.ndarray:
-    """The earliest rising cycles that are not before `times`."""
-    index = np.arange(len(times))
-    return np.maximum.accumulate(times - index) + index
+@earliest.register
+def _(config: ForkConfig, inputs: np.ndarray) -> np.ndarray:
+    return inputs + config.latency_cycles
+
+
+@earliest.register
+def _(config: ResidualAddConfig, *inputs: np.ndarray) -> np.ndarray:
+    return np.maximum.reduce(inputs) + config.latency_cycles
