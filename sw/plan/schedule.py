@@ -16,10 +16,12 @@ import numpy as np
 
 from ...hw.accelerator import AcceleratorConfig, Source, Stage
 from ...hw.argmax import ArgMaxConfig
+from ...hw.bit_planes import BitPlanesConfig
 from ...hw.fifo import FifoConfig
 from ...hw.fork import ForkConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
+from ...hw.pair_sums import PairSumsConfig
 from ...hw.residual_add import ResidualAddConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig, n_outputs
@@ -119,14 +121,20 @@ def _(config: MaxPoolConfig, inputs: np.ndarray) -> np.ndarray:
 
 
 @earliest.register
-def _(
-    config: ArgMaxConfig | FifoConfig | ThresholdConfig | ThermometerConfig, inputs: np.ndarray
-) -> np.ndarray:
-    return inputs + config.latency_cycles
+def _(config: BitPlanesConfig, inputs: np.ndarray) -> np.ndarray:
+    return np.repeat(inputs + config.latency_cycles, config.element_bits)
 
 
 @earliest.register
-def _(config: ForkConfig, inputs: np.ndarray) -> np.ndarray:
+def _(
+    config: ArgMaxConfig
+    | FifoConfig
+    | ForkConfig
+    | PairSumsConfig
+    | ThermometerConfig
+    | ThresholdConfig,
+    inputs: np.ndarray,
+) -> np.ndarray:
     return inputs + config.latency_cycles
 
 
