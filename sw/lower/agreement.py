@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from ..network import INPUT, Network
 from ..network.golden import GoldenModel
 from ..train.layers import RBOConv2d
+from .encoding import encoding_edge
 from .fold_thresholds import fold_thresholds
-from .lowering import encoding_edge, lower, pool_names
+from .graph_builder import pool_names
+from .lowering import lower
 from .stages import Chain, Stage, group_stages
 from .trace import Layer, run_chain, trace
 

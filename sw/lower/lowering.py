@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import UnsupportedLayerError
-from ..network import (
-    INPUT,
-    Binarise,
-    EdgeType,
-    MaxPool,
-    Network,
-    Node,
-    Thermometer,
-    Threshold,
-)
+from ..network import EdgeType, Network, Node, Threshold
 from ..network.golden import GoldenModel
-from ..train.layers import InputThermometer
+from .encoding import encoding_node
 from .fold_thresholds import fold_thresholds
+from .graph_builder import GraphBuilder
 from .head import head_nodes
 from .host_input import host_input
+from .merged_run import run_merged
 from .products import negate, product_node, stage_weights
-from .stages import Chain, group_stages, pool_size
+from .residual_form import MergedNetwork, merge_constants
+from .residual_nodes import residual_nodes
+from .residual_stages import group_residual, is_residual
+from .stages import Chain, group_stages
+from .stream_format import FixedPoint, choose_format, measure_ranges
 from .trace import Layer, probes, trace
+
+MERGE_TOLERANCE = 1e-9
+"""Part of the largest score by which the merged network may differ from the trained one, both in float64."""
 
 
 def lower(
@@ -37,11 +38,15 @@ def lower(
     image: EdgeType,
     class_names: Sequence[str] | None = None,
     metadata: dict[str, Any] | None = None,
+    *,
+    calibration: np.ndarray | None = None,
+    fixed_point: FixedPoint | None = None,
 ) -> Network:
     """The integer network that computes what `module` computes in eval.
 
-    Nodes are called ``binarise`` or ``thermometer``, then ``conv1``, ``conv1_bits``, ``conv1_pool``, ... ``dense1``, ``dense1_bits``, ... and at the end ``head``,
-    ``scores``, ``label``.
+    Chains are exact: their nodes are called ``binarise`` or ``thermometer``, then ``conv1``, ``conv1_bits``, ``conv1_pool``, ... ``dense1``, ``dense1_bits``, ...
+    and at the end ``head``, ``scores``, ``label``. Networks of `Block` hold their residual stream in fixed point, see `residual_nodes`; their
+    metadata say in ``fixed_point`` with which numbers.
 
     Parameters
     ----------
@@ -50,54 +55,101 @@ def lower(
     image : EdgeType - type and (height, width, channels) of the raw images
     class_names : sequence of str - one per class; None for "0", "1", ...
     metadata : dict - stored in the network as it is
+    calibration : (n, height, width, channels) raw pixels - training images on which the ranges of a residual network are measured; chains need none
+    fixed_point : FixedPoint or None - widths of a residual network's numbers; None: the defaults, nothing that a chain has
 
     Raises
     ------
-    UnsupportedLayerError - a layer, an order of layers or a module that cannot be lowered exactly
+    UnsupportedLayerError - a layer, an order of layers or a module that cannot be lowered exactly; ranges that the wanted format does not
+        hold; a residual network without calibration images, or a chain with a fixed-point format
     CheckpointError - a parameter is not finite
     ValueError - another number of class names than classes
     """
-    chain = group_stages(trace(module, image))
-    n_classes = len(chain.head.product.module.weight)
+    layers = trace(module, image)
+    if is_residual(layers):
+        nodes, n_classes, numbers = _lower_residual(module, layers, image, calibration, fixed_point)
+        metadata = {**(metadata or {}), "fixed_point": numbers}
+        chain = None
+    else:
+        if fixed_point is not None:
+            raise UnsupportedLayerError(
+                f"{type(module).__name__} has no residual stream, so it has no fixed-point format",
+                "Leave the widths out: everything between the bits of this network is exact.",
+            )
+        chain = group_stages(layers)
+        nodes, n_classes = _chain_nodes(chain, image), len(chain.head.product.module.weight)
     names = tuple(str(i) for i in range(n_classes)) if class_names is None else tuple(class_names)
     if len(names) != n_classes:
         raise ValueError(f"Class names must be {n_classes}, not {len(names)}")
-    nodes = _nodes(chain, image)
     network = Network(name, image, nodes, 0, "scores", names, dict(metadata or {}))
-    _check_scores(module, network, chain)
+    if chain is not None:
+        _check_scores(module, network, chain)
     return host_input(network)
 
 
-def encoding_edge(encoding: Layer) -> str:
-    """Name of the node that makes bits of pixels: ``binarise`` or ``thermometer``."""
-    return "thermometer" if isinstance(encoding.module, InputThermometer) else "binarise"
+def _lower_residual(
+    module: nn.Module,
+    layers: tuple[Layer, ...],
+    image: EdgeType,
+    calibration: np.ndarray | None,
+    fixed_point: FixedPoint | None,
+) -> tuple[tuple[Node, ...], int, dict[str, Any]]:
+    """The nodes, the number of classes, and the numbers chosen."""
+    merged = merge_constants(group_residual(layers))
+    _check_merged(module, merged, image)
+    if calibration is None or not len(calibration):
+        raise UnsupportedLayerError(
+            f"{type(module).__name__} has a residual stream, whose ranges have to be measured",
+            "Name the data set that it was trained on: its training images are used.",
+        )
+    wanted = fixed_point or FixedPoint()
+    ranges = measure_ranges(merged, calibration)
+    stream = choose_format(ranges, wanted)
+    nodes, score_fraction = residual_nodes(merged, image, stream, ranges, wanted.head_bits)
+    numbers = {
+        **asdict(wanted),
+        "stream_fraction": stream.fraction,
+        "score_fraction": score_fraction,
+        "calibration_images": ranges.n_images,
+    }
+    return nodes, len(merged.weights), numbers
 
 
-def pool_names(stage_name: str, pools: Sequence[Layer]) -> tuple[str, ...]:
-    """Names of the `MaxPool` nodes behind a stage: ``conv1_pool``, or ``conv1_pool1``, ``conv1_pool2``, ... where there are several."""
-    if len(pools) == 1:
-        return (f"{stage_name}_pool",)
-    return tuple(f"{stage_name}_pool{i + 1}" for i in range(len(pools)))
+def _check_merged(module: nn.Module, merged: MergedNetwork, image: EdgeType) -> None:
+    """The float64 module gives the merged network's scores on random images, but for the order of roundings."""
+    x = probes(image)
+    expected = _float64_scores(module, x)
+    scores = run_merged(merged, x)["scores"]
+    if not torch.allclose(scores, expected, rtol=0, atol=MERGE_TOLERANCE * float(expected.abs().max())):  # fmt: skip
+        raise _other_computation(module)
 
 
 def _check_scores(module: nn.Module, network: Network, chain: Chain) -> None:
     """The float64 module gives the integer scores times the head's scale factor, to the last bit, on random images."""
     x = probes(network.input_type)
-    with torch.no_grad():
-        expected = copy.deepcopy(module).cpu().eval().double()(x)
-        alpha = chain.head.product.module.alpha
     scores, _ = GoldenModel(network).run(x.permute(0, 2, 3, 1).long())
-    if not torch.equal(scores * alpha, expected):
-        raise UnsupportedLayerError(
-            f"{type(module).__name__} does not compute what its layers' kinds promise",
-            "Use the project's layers as they are, without changing their 'forward' in a subclass.",
-        )
+    if not torch.equal(
+        scores * chain.head.product.module.alpha.detach(), _float64_scores(module, x)
+    ):
+        raise _other_computation(module)
 
 
-def _nodes(chain: Chain, image: EdgeType) -> tuple[Node, ...]:
-    graph = _Graph(image)
+def _float64_scores(module: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return copy.deepcopy(module).cpu().eval().double()(x)
+
+
+def _other_computation(module: nn.Module) -> UnsupportedLayerError:
+    return UnsupportedLayerError(
+        f"{type(module).__name__} does not compute what its layers' kinds promise",
+        "Use the project's layers as they are, without changing their 'forward' in a subclass.",
+    )
+
+
+def _chain_nodes(chain: Chain, image: EdgeType) -> tuple[Node, ...]:
+    graph = GraphBuilder(image)
     if chain.encoding is not None:
-        graph.append(chain.encoding, _encoding_node(chain.encoding, graph.edge))
+        graph.append(chain.encoding, encoding_node(chain.encoding, graph.edge))
         graph.append_pools(graph.edge, chain.input_pools)
     for stage in chain.stages:
         fold = fold_thresholds(stage, graph.x)
@@ -110,36 +162,3 @@ def _nodes(chain: Chain, image: EdgeType) -> tuple[Node, ...]:
     for node in head_nodes(head, stage_weights(head, graph.x), graph.edge, graph.x):
         graph.append(head.product, node)
     return tuple(graph.nodes)
-
-
-def _encoding_node(encoding: Layer, edge: str) -> Binarise | Thermometer:
-    layer = encoding.module
-    if isinstance(layer, InputThermometer):
-        thresholds = np.array(layer.thresholds, np.int64)
-        return Thermometer(encoding_edge(encoding), (edge,), thresholds)
-    return Binarise(encoding_edge(encoding), (edge,), layer.threshold)
-
-
-class _Graph:
-    """A chain of nodes that grows at its end: the edge `edge` of type `x`."""
-
-    def __init__(self, image: EdgeType) -> None:
-        self.nodes: list[Node] = []
-        self.edge = INPUT
-        self.x = image
-
-    def append(self, layer: Layer, node: Node) -> None:
-        """Appends the node that comes from `layer`, which errors name."""
-        try:
-            self.x = node.output(self.x)
-        except ValueError as error:
-            raise UnsupportedLayerError(
-                f"layer {layer} cannot be lowered: {error}",
-                "Check the layer's parameters against the image size and the layer before it.",
-            ) from error
-        self.nodes.append(node)
-        self.edge = node.name
-
-    def append_pools(self, stage_name: str, pools: Sequence[Layer]) -> None:
-        for layer, name in zip(pools, pool_names(stage_name, pools), strict=True):
-            self.append(layer, MaxPool(name, (self.edge,), pool_size(layer)))

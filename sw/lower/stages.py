@@ -30,7 +30,7 @@ ORDER = (
     "Order the layers as InputBinarise, (RBOConv2d, BatchNorm2d, [MaxPool2d], BinaryActivation)*, "
     "ChannelLastFlatten, (RBOLinear, BatchNorm1d, BinaryActivation)*, BinaryHead."
 )
-_IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
+IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 """Layers that do nothing in eval."""
 
 
@@ -108,7 +108,7 @@ def group_stages(layers: tuple[Layer, ...]) -> Chain:
     """
     for layer in layers:
         _check_supported(layer)
-    rest = [layer for layer in layers if not isinstance(layer.module, _IDLE)]
+    rest = [layer for layer in layers if not isinstance(layer.module, IDLE)]
     encoded = rest and isinstance(rest[0].module, InputBinarise | InputThermometer)
     encoding = rest.pop(0) if encoded else None
     input_pools = _take(rest, nn.MaxPool2d) if encoding else ()
@@ -172,7 +172,7 @@ def _check_supported(layer: Layer) -> None:
     module = layer.module
     supported = (
         InputBinarise, InputThermometer, RBOConv2d, RBOLinear, BinaryHead, nn.BatchNorm1d, nn.BatchNorm2d, nn.MaxPool2d, BinaryActivation,
-        ChannelLastFlatten, nn.Flatten, *_IDLE,
+        ChannelLastFlatten, nn.Flatten, *IDLE,
     )  # fmt: skip
     if not isinstance(module, supported):
         raise UnsupportedLayerError(
