@@ -7,24 +7,34 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from hypothesis import given, settings
 from rbonn.sw.errors import InputFileError, OutputError
 from rbonn.sw.network import (
+    Add,
     Affine,
     ArgMax,
+    AvgPool,
     Binarise,
     Bipolar,
+    ConcatChannels,
     Conv,
     Dense,
     EdgeType,
+    GlobalAvgPool,
     Int,
     MaxPool,
     Network,
+    PReLU,
     Thermometer,
     Threshold,
     UInt,
     load_network,
     save_network,
 )
+from rbonn.sw.network.nodes import KINDS
+
+from ...random_residual_networks import residual_networks
+from .integer_reference import network_reference
 
 
 @pytest.fixture
@@ -40,6 +50,12 @@ def network():
         Affine("scores", ("head",), np.arange(5), np.arange(5) - 2, 3, Int(6)),
         ArgMax("label", ("scores",)),
         Binarise("bits", ("image",), 128),
+        Affine("stream", ("image",), np.array([-3]), np.array([7]), 1, Int(12)),
+        PReLU("prelu", ("stream",), np.array([-5]), 2),
+        Add("add", ("prelu", "stream")),
+        ConcatChannels("copies", ("add",), 3),
+        AvgPool("squares", ("copies",), 1),
+        GlobalAvgPool("sums", ("squares",)),
     )  # fmt: skip
     image = EdgeType(UInt(8), (4, 5, 1))
     metadata = {"dataset": "none", "accuracy_integer": 0.5}
@@ -81,6 +97,27 @@ def test_a_network_is_read_back_as_it_was(network, path):
         assert again.arrays()[name].dtype == array.dtype
         np.testing.assert_array_equal(again.arrays()[name], array)
     assert [p.name for p in path.parent.iterdir()] == ["tiny.safetensors"]
+
+
+def test_the_network_here_has_every_kind_and_computes_the_same_after_reading(network, path):
+    assert {node.kind for node in network.nodes} == set(KINDS)
+    images = np.random.default_rng(1).integers(0, 256, (2, 4, 5, 1))
+    expected, _ = network_reference(network, images)
+    again, _ = network_reference(load_network(path), images)
+    for name, edge in expected.items():
+        np.testing.assert_array_equal(again[name], edge, err_msg=name)
+
+
+def test_networks_drawn_at_random_are_read_back(tmp_path):
+    @settings(max_examples=20)
+    @given(network=residual_networks())
+    def check(network):
+        save_network(network, tmp_path / "drawn.safetensors")
+        again = load_network(tmp_path / "drawn.safetensors")
+        assert again.hash() == network.hash()
+        assert again.edges == network.edges
+
+    check()
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
@@ -145,6 +182,9 @@ def edited(path, edit):
         lambda d: d.update(name="other"),
         lambda d: d["nodes"][7].update(threshold=1),
         lambda d: d["nodes"][1].update(pad_value=-1),
+        lambda d: d["nodes"][9].update(shift=3),
+        lambda d: d["nodes"][10].update(inputs=["stream", "prelu"]),
+        lambda d: d["nodes"][11].update(copies=2),
         lambda d: d.update(class_names=list("edcba")),
     ],
 )
@@ -166,6 +206,14 @@ def test_a_changed_description_is_noticed(path, edit):
         lambda d: d["nodes"][1].update(inputs=["nowhere"]),
         lambda d: d["nodes"][1].update(name="levels"),
         lambda d: d["nodes"][3].update(size=9),
+        lambda d: d["nodes"][8].update(output_type="uint12"),
+        lambda d: d["nodes"][9].pop("shift"),
+        lambda d: d["nodes"][9].update(name="other"),
+        lambda d: d["nodes"][10].update(inputs=["stream"]),
+        lambda d: d["nodes"][10].update(inputs=["stream", "image"]),
+        lambda d: d["nodes"][11].update(copies=0),
+        lambda d: d["nodes"][11].update(copies="2"),
+        lambda d: d["nodes"][12].update(size=3),
         lambda d: d["input"].update(shape=[4, 5]),
         lambda d: d["input"].update(datatype="uint64"),
         lambda d: d.update(nodes=3),

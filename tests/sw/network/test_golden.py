@@ -1,12 +1,15 @@
-"""The golden model against straightforward NumPy int64, one loop per output element."""
+"""The golden model of whole networks against NumPy int64: every edge, what is kept, what is counted, what is refused."""
+
+import weakref
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rbonn.sw.errors import InputFileError, UnsupportedLayerError
+from rbonn.sw.errors import InputFileError
 from rbonn.sw.network import (
+    Add,
     Affine,
     ArgMax,
     Binarise,
@@ -17,203 +20,37 @@ from rbonn.sw.network import (
     Int,
     MaxPool,
     Network,
-    Thermometer,
+    PReLU,
     Threshold,
     UInt,
 )
-from rbonn.sw.network.golden import GoldenModel, product_dtype
+from rbonn.sw.network.golden import GoldenModel
+from rbonn.sw.network.golden_elementwise import prelu
+from rbonn.sw.network.nodes import KINDS
 
-# ---- the reference: (n, height, width, channels) int64 in and out
-
-
-def reference(node, x):
-    match node:
-        case Binarise():
-            return np.where(x >= node.threshold, 1, -1)
-        case Threshold():
-            return np.where(x >= node.thresholds, 1, -1)
-        case Thermometer():
-            n, height, width, channels = x.shape
-            out = np.empty((n, height, width, channels * len(node.thresholds)), np.int64)
-            for c in range(channels):
-                for level, threshold in enumerate(node.thresholds):
-                    out[..., c * len(node.thresholds) + level] = np.where(
-                        x[..., c] >= threshold, 1, -1
-                    )
-            return out
-        case Conv():
-            return reference_conv(node, x)
-        case Dense():
-            out = np.zeros((len(x), 1, 1, len(node.weights)), np.int64)
-            for i, image in enumerate(x):
-                for row, weights in enumerate(node.weights.astype(np.int64)):
-                    out[i, 0, 0, row] = (weights * image.reshape(-1)).sum()
-            return out
-        case Affine():
-            out = np.empty(x.shape, np.int64)
-            for index in np.ndindex(x.shape):  # Python integers: no width to overflow
-                m, b = int(node.multipliers[index[3]]), int(node.offsets[index[3]])
-                exact = int(x[index]) * m + b
-                rounded = (exact + 2 ** (node.shift - 1)) // 2**node.shift if node.shift else exact
-                out[index] = min(max(rounded, node.output_type.minimum), node.output_type.maximum)
-            return out
-        case MaxPool():
-            n, height, width, channels = x.shape
-            s = node.size
-            out = np.empty((n, height // s, width // s, channels), np.int64)
-            for r in range(height // s):
-                for c in range(width // s):
-                    out[:, r, c] = x[:, r * s : r * s + s, c * s : c * s + s].max(axis=(1, 2))
-            return out
-        case ArgMax():
-            flat = x.reshape(len(x), x.shape[3])
-            return np.array(
-                [min(i for i, v in enumerate(row) if v == row.max()) for row in flat]
-            ).reshape(-1, 1, 1, 1)
-
-
-def reference_conv(node, x):
-    n, height, width, channels = x.shape
-    p, s = node.padding, node.stride
-    padded = np.full((n, height + 2 * p, width + 2 * p, channels), node.pad_value, np.int64)
-    padded[:, p : p + height, p : p + width] = x
-    weights = node.weights.astype(np.int64)
-    n_out, kernel_height, kernel_width, _ = weights.shape
-    rows = range(0, height + 2 * p - kernel_height + 1, s)
-    columns = range(0, width + 2 * p - kernel_width + 1, s)
-    out = np.zeros((n, len(rows), len(columns), n_out), np.int64)
-    for i, r in enumerate(rows):
-        for j, c in enumerate(columns):
-            window = padded[:, r : r + kernel_height, c : c + kernel_width]
-            for k in range(n_out):
-                out[:, i, j, k] = (window * weights[k]).sum(axis=(1, 2, 3))
-    return out
-
-
-# ---- drawing nodes
-
-SEEDS = st.integers(0, 2**32 - 1)
-NARROW = st.one_of(
-    st.just(Bipolar()), st.integers(1, 9).map(UInt), st.integers(2, 9).map(Int), st.just(Int(16))
+from ...random_residual_networks import (
+    BlockShape,
+    random_images,
+    random_residual_network,
+    residual_networks,
 )
-WIDE = st.one_of(st.just(Int(28)), st.just(UInt(35)), st.just(Int(46)))
-TYPES = st.one_of(NARROW, NARROW, WIDE)
-SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 5))
+from .drawn_nodes import SEEDS, network_of, nodes, values
+from .integer_reference import network_reference
 
 
-def values(generator, datatype, shape):
-    """Random values of `datatype` in which its ends are frequent."""
-    if isinstance(datatype, Bipolar):
-        return generator.choice(np.array([-1, 1]), shape)
-    drawn = generator.integers(datatype.minimum, datatype.maximum, shape, endpoint=True)
-    ends = generator.choice(np.array([datatype.minimum, datatype.maximum]), shape)
-    return np.where(generator.random(shape) < generator.random(), ends, drawn)
-
-
-def thresholds_near(generator, datatype, n):
-    low, high = datatype.minimum - 2, datatype.maximum + 2
-    return generator.integers(low, high, n, endpoint=True)
-
-
-@st.composite
-def convolutions(draw, x):
-    height, width, channels = x.shape
-    padding = draw(st.integers(0, 2))
-    kernel_height = draw(st.integers(padding + 1, min(padding + 4, height + 2 * padding)))
-    kernel_width = draw(st.integers(padding + 1, min(padding + 4, width + 2 * padding)))
-    weight_type = draw(st.sampled_from([Bipolar(), Int(8)]))
-    generator = np.random.default_rng(draw(SEEDS))
-    shape = (draw(st.integers(1, 5)), kernel_height, kernel_width, channels)
-    pads = [
-        v
-        for v in (0, 1, -1, x.datatype.maximum, x.datatype.minimum)
-        if isinstance(x.datatype, Bipolar) or x.datatype.minimum <= v <= x.datatype.maximum
-    ]
-    return Conv(
-        "node", ("image",),
-        weights=values(generator, weight_type, shape).astype(np.int8),
-        weight_type=weight_type,
-        stride=draw(st.integers(1, 3)),
-        padding=padding,
-        pad_value=draw(st.sampled_from(pads)),
-    )  # fmt: skip
-
-
-@st.composite
-def nodes(draw, kind):
-    """(input edge, a node of that kind that reads it)."""
-    x = EdgeType(draw(TYPES), draw(SHAPES))
-    if kind in (Binarise, Thermometer) and isinstance(x.datatype, Bipolar):
-        x = EdgeType(UInt(8), x.shape)
-    if kind is ArgMax:
-        x = EdgeType(
-            draw(st.sampled_from([Bipolar(), Int(3), UInt(8), Int(46)])), (1, 1, x.shape[2])
-        )
-    if kind is Conv:
-        return x, draw(convolutions(x))
-    generator = np.random.default_rng(draw(SEEDS))
-    channels = x.shape[2]
-    match kind.__name__:
-        case "Binarise":
-            node = Binarise("node", ("image",), int(thresholds_near(generator, x.datatype, 1)[0]))
-        case "Threshold":
-            node = Threshold("node", ("image",), thresholds_near(generator, x.datatype, channels))
-        case "Thermometer":
-            rising = np.unique(thresholds_near(generator, x.datatype, draw(st.integers(1, 9))))
-            node = Thermometer("node", ("image",), rising)
-        case "Dense":
-            weight_type = draw(st.sampled_from([Bipolar(), Int(8)]))
-            shape = (draw(st.integers(1, 6)), x.elements)
-            weights = values(generator, weight_type, shape).astype(np.int8)
-            node = Dense("node", ("image",), weights, weight_type)
-        case "Affine":
-            if x.datatype.bits > 40:
-                x = EdgeType(Int(40), x.shape)
-            shift = draw(st.integers(0, 31))
-            node = Affine(
-                "node", ("image",),
-                multipliers=generator.integers(-(2**15) + 1, 2**15, channels),
-                offsets=generator.integers(-(2**40), 2**40, channels) >> int(generator.integers(0, 40)),
-                shift=shift,
-                output_type=draw(st.sampled_from([Int(8), UInt(8), Int(16), Int(48)])),
-            )  # fmt: skip
-        case "MaxPool":
-            node = MaxPool("node", ("image",), draw(st.integers(1, min(x.shape[:2]))))
-        case "ArgMax":
-            node = ArgMax("node", ("image",))
-    return x, node
-
-
-def network_of(x, *chain):
-    """A network of `chain` with scores that nobody looks at."""
-    zeros = np.zeros((2, x.elements), np.int8)
-    return Network(
-        "test", x, (*chain, Dense("unused", ("image",), zeros, Int(8))), 0, "unused", ("0", "1")
-    )
-
-
-# ---- tests
-
-
-@pytest.mark.parametrize(
-    "kind", [Binarise, Thermometer, Conv, Dense, Threshold, Affine, MaxPool, ArgMax]
-)
+@pytest.mark.parametrize("kind", KINDS.values())
 def test_every_node_equals_its_integer_reference(kind):
-    dtypes = set()
-
-    @settings(max_examples=120, deadline=None, derandomize=True)
     @given(drawn=nodes(kind), seed=SEEDS, n=st.integers(0, 3))
     def check(drawn, seed, n):
         x, node = drawn
         images = values(np.random.default_rng(seed), x.datatype, (n, *x.shape))
-        edge = GoldenModel(network_of(x, node)).edges(images)["node"]
-        np.testing.assert_array_equal(edge.numpy(), reference(node, images))
-        if kind in (Conv, Dense):
-            dtypes.add(product_dtype(node.matrix, x.datatype))
+        model = GoldenModel(network_of(x, node))
+        edge = model.edges(images)["node"]
+        expected, saturations = network_reference(model.network, images)
+        np.testing.assert_array_equal(edge.numpy(), expected["node"])
+        assert model.saturations.get("node", 0) == saturations["node"]
 
     check()
-    if kind in (Conv, Dense):
-        assert dtypes == {torch.float32, torch.float64, torch.int64}
 
 
 def cnn(seed=0):
@@ -249,9 +86,7 @@ def test_every_edge_of_a_whole_network_equals_the_reference_also_across_batches(
     model = GoldenModel(network)
     images = np.random.default_rng(1).integers(0, 256, (8, 13, 12, 2), np.uint8)
     edges = model.edges(images)
-    expected = {"image": images.astype(np.int64)}
-    for node in network.nodes:
-        expected[node.name] = reference(node, *(expected[name] for name in node.inputs))
+    expected, _ = network_reference(network, images)
     assert list(edges) == list(expected) == list(network.edges)
     for name, edge in edges.items():
         np.testing.assert_array_equal(edge.numpy(), expected[name], err_msg=name)
@@ -262,6 +97,98 @@ def test_every_edge_of_a_whole_network_equals_the_reference_also_across_batches(
     np.testing.assert_array_equal(labels.numpy(), expected["label"].reshape(8))
     assert scores.dtype == labels.dtype == torch.int64
     assert model.saturations == {"scores": 0}
+
+
+def assert_equal_to_reference(network, images):
+    """Compares every edge and every count of saturations; returns the reference's."""
+    model = GoldenModel(network)
+    edges = model.edges(images)
+    expected, saturations = network_reference(network, images)
+    for name, edge in edges.items():
+        np.testing.assert_array_equal(edge.numpy(), expected[name], err_msg=name)
+    assert list(edges) == list(network.edges)
+    assert model.saturations == {
+        node.name: saturations[node.name]
+        for node in network.nodes
+        if isinstance(node, Affine | PReLU | Add)
+    }
+    return expected, saturations
+
+
+def test_every_edge_of_drawn_residual_networks_equals_the_reference():
+    kinds, saturated, labels = set(), [], []
+
+    @settings(max_examples=40)
+    @given(network=residual_networks(), seed=SEEDS)
+    def check(network, seed):
+        expected, saturations = assert_equal_to_reference(network, random_images(network, 3, seed))
+        kinds.update(node.kind for node in network.nodes)
+        saturated.append(sum(saturations.values()) > 0)
+        labels.append(len(np.unique(expected["label"])))
+
+    check()
+    assert kinds == KINDS.keys() - {"MaxPool"}
+    assert any(saturated)
+    assert not all(saturated)
+    assert max(labels) > 1
+
+
+def residual_network(**changes):
+    """Two halvings, one shortcut of either kind, and a narrow stream that saturates."""
+    blocks = (
+        BlockShape(4),
+        BlockShape(8, stride=2),
+        BlockShape(6, stride=2, shortcut="conv1x1", power_of_two=False),
+    )
+    return random_residual_network((8, 12, 3), blocks, **{"stream_bits": 8, "seed": 25} | changes)
+
+
+def test_a_residual_network_with_shortcuts_of_either_kind_equals_the_reference_across_batches(
+    monkeypatch,
+):
+    monkeypatch.setattr("rbonn.sw.network.golden.BATCH_ELEMENTS", 2 * 8 * 12 * 9)  # 2 at a time
+    network = residual_network()
+    _, saturations = assert_equal_to_reference(network, random_images(network, 5))
+    kinds = {node.kind for node in network.nodes if saturations[node.name]}
+    assert kinds == {"Affine", "PReLU", "Add"}
+
+
+def test_what_is_kept_changes_no_value_and_neither_does_freeing_the_rest():
+    network = residual_network()
+    images = random_images(network, 4)
+    model = GoldenModel(network)
+    every = model.edges(images)
+    for name, values_ in every.items():
+        (alone,) = model.edges(images, [name]).values()
+        assert torch.equal(alone, values_), name
+    assert torch.equal(model.run(images).scores, every["scores"].flatten(1).to(torch.int64))
+
+
+def test_edges_that_nobody_reads_any_more_are_freed(monkeypatch):
+    """In a chain of equal edges at most two are alive when a node runs: what it reads and one that is being made."""
+    x = EdgeType(Int(16), (1, 1, 2))
+    chain = [PReLU("n1", ("image",), np.ones(2, np.int64), 1)]
+    chain += [PReLU(f"n{i}", (f"n{i - 1}",), np.ones(2, np.int64), 1) for i in range(2, 9)]
+    alive, most = weakref.WeakSet(), []
+
+    def watched(node, x, count):
+        step = prelu(node, x, count)
+
+        def run(values_):
+            result = step(values_).clone()
+            alive.add(result)
+            most.append(len(alive))
+            return result
+
+        return run
+
+    monkeypatch.setattr("rbonn.sw.network.golden.prelu", watched)
+    network = Network("chain", x, tuple(chain), 0, "n8", ("a", "b"))
+    GoldenModel(network).run(np.full((1, 1, 1, 2), -9))
+    assert max(most) == 2
+    most.clear()
+    GoldenModel(network).edges(np.full((1, 1, 1, 2), -9))
+    assert len(most) == 8
 
 
 def test_edges_come_in_the_narrowest_dtype_that_holds_their_type():
@@ -306,26 +233,6 @@ def test_a_single_step_beyond_the_type_saturates(offset, expected):
     images = np.array([-8, 7]).reshape(2, 1, 1, 1)
     assert model.edges(images)["node"].flatten().tolist() == expected
     assert model.saturations == {"node": 1}
-
-
-def test_an_affine_beyond_63_bits_is_refused():
-    node = Affine("node", ("image",), np.full(1, 2**14), np.zeros(1, int), 0, Int(62))
-    with pytest.raises(
-        UnsupportedLayerError, match="'node': its products reach -4611686018427387904"
-    ):
-        GoldenModel(network_of(EdgeType(Int(49), (1, 1, 1)), node))
-
-
-def test_the_arithmetic_is_chosen_by_its_bound():
-    def chosen(n, weight, datatype):
-        return product_dtype(np.full((1, n), weight, np.int64), datatype)
-
-    assert chosen(2**18 - 1, 64, Bipolar()) == torch.float32
-    assert chosen(2**18, 64, Bipolar()) == torch.float64
-    assert chosen(2**15, -1, Int(9)) == torch.float32  # factors of 256
-    assert chosen(1, 1, UInt(9)) == torch.float64  # 511 is not exact in bfloat16
-    assert chosen(2**14, 127, Int(33)) == torch.float64
-    assert chosen(2**15, -128, Int(32)) == torch.int64
 
 
 def test_images_may_be_read_only_strided_or_torch():

@@ -3,16 +3,21 @@ import dataclasses
 import numpy as np
 import pytest
 from rbonn.sw.network import (
+    Add,
     Affine,
     ArgMax,
+    AvgPool,
     Binarise,
     Bipolar,
+    ConcatChannels,
     Conv,
     Dense,
     EdgeType,
+    GlobalAvgPool,
     Int,
     MaxPool,
     Network,
+    PReLU,
     Threshold,
     UInt,
 )
@@ -38,6 +43,102 @@ def network(**changes):
         "metadata": {"dataset": "none"},
     }
     return Network(**values | changes)
+
+
+def residual(**changes):
+    """A block between a stem of pixels and a pooled head; `changes` replace nodes by name."""
+    ones, zeros = np.ones(3, np.int64), np.zeros(3, np.int64)
+    nodes = (
+        Conv("stem", ("image",), np.ones((3, 1, 1, 1), np.int8), Int(8), 1, 0, 0),
+        Affine("stream", ("stem",), ones, zeros, 0, Int(16)),
+        Threshold("sign", ("stream",), zeros),
+        Conv("conv", ("sign",), np.ones((6, 3, 3, 3), np.int8), Bipolar(), 2, 1, 0),
+        Affine("branch", ("conv",), np.ones(6, np.int64), np.zeros(6, np.int64), 0, Int(16)),
+        AvgPool("squares", ("stream",), 2),
+        Affine("mean", ("squares",), ones, zeros, 2, Int(16)),
+        ConcatChannels("copies", ("mean",), 2),
+        Add("sum", ("branch", "copies")),
+        PReLU("act", ("sum",), np.arange(6), 3),
+        GlobalAvgPool("scores", ("act",)),
+    )
+    nodes = tuple(changes.get(node.name, node) for node in nodes)
+    image = EdgeType(UInt(8), (4, 6, 1))
+    return Network("residual", image, nodes, 0, "scores", tuple("abcdef"))
+
+
+def test_a_residual_graph_has_edges_with_several_readers_and_nodes_with_two_inputs():
+    network = residual()
+    assert [node.name for node in network.consumers("stream")] == ["sign", "squares"]
+    assert network.edges["squares"] == EdgeType(Int(18), (2, 3, 3))
+    assert network.edges["copies"] == network.edges["branch"] == network.edges["act"]
+    assert network.edges["scores"] == EdgeType(Int(19), (1, 1, 6))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sum": Add("sum", ("branch",))}, r"Node 'sum' \(Add\): reads 1 edges, not 2"),
+        ({"sum": Add("sum", ("branch", "copies", "copies"))}, "reads 3 edges, not 2"),
+        ({"act": PReLU("act", ("sum", "copies"), np.arange(6), 3)}, r"Node 'act' \(PReLU\): reads 2 edges, not 1"),
+        ({"squares": AvgPool("squares", (), 2)}, "reads 0 edges, not 1"),
+        ({"sum": Add("sum", ("branch", "act"))}, "Node 'sum': reads edge 'act', which no earlier node writes"),
+        ({"sum": Add("sum", ("branch", "stream"))}, r"Node 'sum' \(Add\): shapes must be equal, not \(2, 3, 6\) and \(4, 6, 3\)"),
+        ({"copies": ConcatChannels("copies", ("mean",), 3)}, r"Node 'sum' \(Add\): shapes must be equal"),
+    ],
+)  # fmt: skip
+def test_a_residual_graph_that_does_not_hold_together_is_refused_with_the_node(changes, message):
+    with pytest.raises(ValueError, match=message):
+        residual(**changes)
+
+
+def changed(node):
+    """Copies of a node, each with one of its constants changed in one place."""
+    for item in dataclasses.fields(node):
+        value = getattr(node, item.name)
+        if item.name in node.ARRAYS:
+            other = value.copy()
+            other[(-1,) * other.ndim] -= 1 + (
+                item.name == "weights" and node.weight_type == Bipolar()
+            )
+        elif isinstance(value, Int):
+            other = Int(value.bits + 1)
+        elif isinstance(value, int):
+            other = value + 1
+        else:
+            continue
+        yield item.name, dataclasses.replace(node, **{item.name: other})
+
+
+def test_the_hash_of_a_residual_graph_changes_with_every_constant_of_every_node():
+    hashes, constants = [residual().hash()], []
+    for node in residual().nodes:
+        for name, other in changed(node):
+            try:
+                network = residual(**{node.name: other})
+            except ValueError:  # shapes or types that no longer agree
+                continue
+            hashes.append(network.hash())
+            constants.append(f"{node.kind}.{name}")
+    assert len(set(hashes)) == len(hashes)
+    assert {
+        "Conv.weights", "Threshold.thresholds", "Affine.multipliers", "Affine.offsets", "Affine.shift", "PReLU.slopes", "PReLU.shift",
+    } <= set(constants)  # fmt: skip
+
+
+def test_the_hash_changes_with_pools_copies_and_the_order_of_inputs():
+    def hashed(node):
+        x = EdgeType(Int(8), (4, 4, 1))
+        dense = Dense("scores", ("image",), np.ones((1, 16), np.int8), Int(8))
+        return Network(
+            "t", x, (MaxPool("b", ("image",), 1), node, dense), 0, "scores", ("a",)
+        ).hash()
+
+    others = [
+        AvgPool("n", ("image",), 1), AvgPool("n", ("image",), 2), AvgPool("n", ("b",), 2), MaxPool("n", ("image",), 2),
+        GlobalAvgPool("n", ("image",)), ConcatChannels("n", ("image",), 1), ConcatChannels("n", ("image",), 2),
+        Add("n", ("image", "b")), Add("n", ("b", "image")),
+    ]  # fmt: skip
+    assert len({hashed(node) for node in others}) == len(others)
 
 
 def test_every_edge_has_its_type_in_the_order_of_execution():
