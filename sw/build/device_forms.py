@@ -25,6 +25,7 @@ class DeviceForms:
     read_latency : int - cycles that memories take, 1 or 2
     ram_depth : int - words of a block RAM at its greatest width
     output_places : int - results that wait behind an array with a clock enable
+    multiply_add : str - what scales integers, one of `hw.primitives.multiply_add.MULTIPLY_ADD_FORMS`
     coded_rows : int - rows per cycle from which coded lanes (`hw.parity_popcount`) cost less than plain ones; 0: never
     """
 
@@ -35,6 +36,7 @@ class DeviceForms:
     ram_depth: int = 256
     output_places: int = 1
     coded_rows: int = 0
+    multiply_add: str = "inferred"
 
     @property
     def unit(self) -> dict[str, Any]:
@@ -69,5 +71,10 @@ def device_forms(board: Board) -> DeviceForms:
     what the router of an iCE40 now and then does not finish with, so there are none.
     """
     if board.family == "ecp5":
-        return DeviceForms("ecp5", "ecp5", "credit", 2, 512)
-    return DeviceForms("ice40_no_twins", output_places=1, coded_rows=LEAST_CODED_ROWS)
+        return DeviceForms("ecp5", "ecp5", "credit", 2, 512, multiply_add="ecp5")
+    return DeviceForms(
+        "ice40_no_twins",
+        output_places=1,
+        coded_rows=LEAST_CODED_ROWS,
+        multiply_add="ice40" if board.capacity.dsp else "logic",
+    )
