@@ -25,6 +25,7 @@ class Capacity:
     block_ram_bits : int - bits of one block RAM
     dsp : int - multipliers (iCE40: SB_MAC16; ECP5: MULT18X18D)
     single_port_rams : int - large RAMs without initial contents (SB_SPRAM256KA, 256 kbit each)
+    plan_lut4 : tuple of int - lookup tables that a plan may fill by estimate, the first number that suffices; none: `PLAN_SHARE` of `lut4`
     """
 
     lut4: int
@@ -32,6 +33,15 @@ class Capacity:
     block_ram_bits: int
     dsp: int = 0
     single_port_rams: int = 0
+    plan_lut4: tuple[int, ...] = ()
+
+    PLAN_SHARE = Fraction(4, 5)
+    """Part of a device's lookup tables that is planned: more is hard to route, and estimates err."""
+
+    @property
+    def lut4_budgets(self) -> tuple[int, ...]:
+        """Lookup tables that a plan may fill by estimate, rising."""
+        return self.plan_lut4 or (int(self.lut4 * self.PLAN_SHARE),)
 
     @property
     def ff(self) -> int:

@@ -62,3 +62,10 @@ def foldings(node: Conv | Dense) -> Iterator[tuple[int, int]]:
                 continue
         for pe in divisors(mh):
             yield pe, simd
+
+
+def window_forms(node: Conv | Dense, simd: int) -> tuple[WindowForm, ...]:
+    """Windows that can feed a unit of `simd` columns: all taps at once only where it takes whole taps, and where there are several."""
+    if isinstance(node, Dense) or node.kernel == (1, 1) or simd % node.weights.shape[3]:
+        return ("sequential",)
+    return ("sequential", "parallel")

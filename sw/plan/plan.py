@@ -13,8 +13,8 @@ from ...boards.board import Board
 from ..build.device_forms import device_forms
 from ..errors import PlanError
 from ..files import written_whole
-from ..network import Conv, Dense, Network
-from .folding import Folding
+from ..network import Bipolar, Conv, Dense, Network
+from .folding import Folding, window_forms
 
 SCHEMA = 1
 
@@ -71,13 +71,32 @@ class AcceleratorPlan:
                         f"Layer {name}: {what} must divide {size}, not {value}",
                         f"Choose one of {[d for d in range(1, size + 1) if size % d == 0]}.",
                     )
-            words = mh * mw // (folding.pe * folding.simd)
-            forms = weight_forms(words, board)
-            if folding.weights not in forms:
-                raise PlanError(
-                    f"Layer {name}: {board.name} has no weights in the form {folding.weights!r} for a fold of {words}",
-                    f"Choose one of {', '.join(forms)}.",
-                )
+            _check_forms(layers[name], folding, network, board)
+
+
+def _check_forms(node: Conv | Dense, folding: Folding, network: Network, board: Board) -> None:
+    """Raises PlanError where a form of weights, window or integers is one that the device lacks or the folding does not allow."""
+    words = node.matrix.size // (folding.pe * folding.simd)
+    is_of_bits = isinstance(network.edges[node.inputs[0]].datatype, Bipolar)
+    is_binary = isinstance(node.weight_type, Bipolar)
+    forms = weight_forms(words, board)
+    if "absorbed" in forms and not (is_binary and (is_of_bits or folding.integers == "planes")):
+        forms.remove("absorbed")
+    if folding.weights not in forms:
+        raise PlanError(
+            f"Layer {node.name}: {board.name} has no weights in the form {folding.weights!r} for a fold of {words}",
+            f"Choose one of {', '.join(forms)}.",
+        )
+    if folding.window not in window_forms(node, folding.simd):
+        raise PlanError(
+            f"Layer {node.name}: a parallel window needs a kernel of several taps and a SIMD that is a multiple of its channels, not {folding.simd}",
+            "Choose a sequential window or another SIMD.",
+        )
+    if folding.integers == "planes" and (is_of_bits or not is_binary):
+        raise PlanError(
+            f"Layer {node.name}: only integers times binary weights can go bit by bit",
+            "Choose integers 'whole'.",
+        )
 
 
 MOST_LOGIC_WORDS, MOST_LUT_RAM_WORDS = 64, 256

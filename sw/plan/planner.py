@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from ...boards.board import Board
-from ...hw.max_pool import MaxPoolConfig
-from ...hw.width_converter import WidthConverterConfig
 from ..build.device_forms import device_forms
 from ..build.elaborate import elaborate
-from ..build.layer import absorbed_by, layer_stages
 from ..errors import DoesNotFitError, PlanError
-from ..network import (
-    Affine,
-    Binarise,
-    Conv,
-    Dense,
-    MaxPool,
-    Network,
-    Thermometer,
-    Threshold,
-)
+from ..network import Binarise, Conv, Dense, Network, Thermometer
 from .costs import LINK, Resources, stage_cost
-from .folding import Folding, foldings, window_lanes
+from .folding import Folding
+from .options import Option, layer_options
 from .plan import AcceleratorPlan
 
-LUT4_SHARE = 0.8
-"""Part of a device's lookup tables that a plan may fill by estimate: more is hard to route, and estimates err."""
+PRICES = ((1, 1, 1), (2, 1, 1), (1, 2, 1), (4, 1, 1), (1, 4, 1), (12, 1, 1), (1, 12, 1), (1, 1, 4), (1, 1, 12))  # fmt: skip
+"""What the whole of a board's lookup tables, block RAMs and multipliers is worth in comparisons, in the order of trial.
 
+The first that leads to a plan that fits is taken: where one resource runs short, what saves it is worth more of the others.
+"""
 
-@dataclass(frozen=True, slots=True)
-class _Option:
-    """One way to fold one layer."""
-
-    folding: Folding
-    cycles: int
-    cost: Resources
+Options = Mapping[str, list[Option]]
 
 
 def make_plan(
@@ -48,7 +33,8 @@ def make_plan(
     """The plan with the shortest interval that fits `board`; with `frames_per_second`, the cheapest that is fast enough.
 
     All layers get the cheapest folding that is not slower than a common limit; the limit is lowered as far as the board allows.
-    Cheap means a small sum of the shares of the board's lookup tables and block RAMs.
+    Cheap means a small sum of the shares of the board's lookup tables, block RAMs and multipliers, at one of `PRICES`. Where the board has several
+    budgets of lookup tables, a larger one is for what the smaller ones do not reach.
 
     Raises
     ------
@@ -58,13 +44,13 @@ def make_plan(
     """
     clock_hz = board.clock_hz if clock_hz is None else clock_hz
     options = {
-        node.name: _options(network, node, board)
+        node.name: layer_options(network, node, board)
         for node in network.device_nodes
         if isinstance(node, Conv | Dense)
     }
-    fastest = max(_entrance_cycles(network), *(layer[0].cycles for layer in options.values()))
-    limits = sorted({max(option.cycles, fastest) for layer in options.values() for option in layer})
+    limits = _limits(network, options)
     if frames_per_second is not None:
+        fastest = limits[0]
         limits = [limit for limit in limits if clock_hz / limit >= frames_per_second]
         if not limits:
             raise PlanError(
@@ -73,28 +59,15 @@ def make_plan(
                 "Ask for fewer frames per second or a higher clock.",
             )
         limits = limits[-1:]  # slower is cheaper
-    total = Resources()
-    for limit in limits:
-        chosen = {name: _cheapest(layer, limit) for name, layer in options.items()}
-        chosen_foldings = {name: option.folding for name, option in chosen.items()}
-        total = sum((option.cost for option in chosen.values()), start=LINK)
-        if limit == limits[-1] or not _excess(total, board):  # worth adding what lies between
-            total = total_cost(network, chosen_foldings, board)
-        if not _excess(total, board):
-            return AcceleratorPlan(
-                network.name, network.hash(), board.name, clock_hz, chosen_foldings
-            )
+    for lut4 in board.capacity.lut4_budgets:
+        for chosen in _candidates(options, limits, board, lut4):
+            if not _excess(total_cost(network, chosen, board), board, lut4):
+                return AcceleratorPlan(network.name, network.hash(), board.name, clock_hz, chosen)
     raise DoesNotFitError(
-        f"{network.name} does not fit {board.name}: {_excess(total, board)}",
+        f"{network.name} does not fit {board.name}: {_least_excess(network, options, limits, board)}",
         "Choose a larger board, a smaller network"
         + (", or fewer frames per second." if frames_per_second is not None else "."),
     )
-
-
-def _entrance_cycles(network: Network) -> int:
-    """Cycles per frame of what takes pixels one by one before the first layer, 1 where nothing does."""
-    takes_pixels = isinstance(network.device_nodes[0], Binarise | Thermometer)
-    return network.edges[network.device_input].elements if takes_pixels else 1
 
 
 def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
@@ -103,73 +76,73 @@ def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Re
     return sum((stage_cost(stage.config, board.family) for stage in stages), start=LINK)
 
 
-def _options(network: Network, node: Conv | Dense, board: Board) -> list[_Option]:
-    """All foldings of a layer that are worth considering, with their memories where they are cheapest."""
-    consumer = absorbed_by(network, node)
-    options = []
-    for pe, simd in foldings(node):
-        if pe * simd > board.capacity.lut4 // 2:
-            continue
-        for weights in ("block", "logic"):
-            depth = node.matrix.size // (pe * simd)
-            if (weights == "logic") != (depth <= 8):
-                continue
-            presets = "logic" if node.matrix.shape[0] // pe <= 32 else "block"
-            folding = Folding(pe, simd, weights, presets)
-            layer = layer_stages(network, node, consumer, folding, device_forms(board))
-            stages = [config for _, config in layer.stages]
-            if node is network.device_nodes[0]:
-                lanes = window_lanes(node, simd) if isinstance(node, Conv) else simd
-                edge = network.edges[network.device_input]
-                stages.append(WidthConverterConfig(1, 8, lanes * edge.datatype.bits, edge.bits))
-            if layer.unit.output == "sums" and pe > 1:  # scores leave one by one
-                bits = layer.unit.element_bits
-                stages.append(WidthConverterConfig(bits, pe, 1, layer.unit.mh))
-            stages += _pool_behind(network, consumer, pe)
-            cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
-            options.append(_Option(folding, max(c.interval_cycles for c in stages), cost))
-    return _pareto(options, board)
+def _limits(network: Network, options: Options) -> list[int]:
+    """Intervals that are worth trying, rising: those of options that are not faster than the fastest of any layer can be."""
+    fastest = max(
+        _entrance_cycles(network),
+        *(min(option.cycles for option in layer) for layer in options.values()),
+    )
+    return sorted({max(option.cycles, fastest) for layer in options.values() for option in layer})
 
 
-def _pool_behind(
-    network: Network, consumer: Threshold | Affine | None, lanes: int
-) -> list[MaxPoolConfig]:
-    """The pool that takes a layer's bits as they come, `lanes` at a time, if there is one: it is as wide as the layer's PE."""
-    if consumer is None:
-        return []
-    height, width, channels = network.edges[consumer.name].shape
-    return [
-        MaxPoolConfig(height, width, channels, 1, lanes, node.size)
-        for node in network.consumers(consumer.name)
-        if isinstance(node, MaxPool)
-    ]
+def _entrance_cycles(network: Network) -> int:
+    """Cycles per frame of what takes pixels one by one before the first layer, 1 where nothing does."""
+    takes_pixels = isinstance(network.device_nodes[0], Binarise | Thermometer)
+    return network.edges[network.device_input].elements if takes_pixels else 1
 
 
-def _pareto(options: list[_Option], board: Board) -> list[_Option]:
-    """Options for which no faster one is as cheap, fastest first."""
-    kept: list[_Option] = []
-    for option in sorted(options, key=lambda o: (o.cycles, _share(o.cost, board))):
-        if not kept or _share(option.cost, board) < _share(kept[-1].cost, board):
-            kept.append(option)
-    return kept
+def _candidates(
+    options: Options, limits: list[int], board: Board, lut4: int
+) -> Iterator[dict[str, Folding]]:
+    """Foldings of all layers that may fit, the fastest first, by the costs of the layers alone."""
+    for limit in limits:
+        seen: list[dict[str, Folding]] = []
+        for prices in PRICES:
+            chosen = _cheapest(options, limit, prices, board)
+            foldings = {name: option.folding for name, option in chosen.items()}
+            cost = sum((option.cost for option in chosen.values()), start=LINK)
+            if foldings not in seen and not _excess(cost, board, lut4):
+                seen.append(foldings)
+                yield foldings
 
 
-def _cheapest(layer: list[_Option], limit: int) -> _Option:
-    """The slowest option within the limit: on a Pareto front it is the cheapest."""
-    return [option for option in layer if option.cycles <= limit][-1]
+def _least_excess(network: Network, options: Options, limits: list[int], board: Board) -> str:
+    """What the slowest, and so smallest, plan needs beyond what there is."""
+    chosen = _cheapest(options, limits[-1], PRICES[0], board)
+    foldings = {name: option.folding for name, option in chosen.items()}
+    budget = board.capacity.lut4_budgets[-1]
+    excess = _excess(total_cost(network, foldings, board), board, budget)
+    assert excess, "else it would have been taken"
+    return excess
 
 
-def _share(cost: Resources, board: Board) -> float:
+def _cheapest(
+    options: Options, limit: int, prices: tuple[int, int, int], board: Board
+) -> dict[str, Option]:
+    """The cheapest option of each layer within the limit."""
+    return {
+        name: min(
+            (option for option in layer if option.cycles <= limit),
+            key=lambda option: (_share(option.cost, prices, board), -option.cycles),
+        )
+        for name, layer in options.items()
+    }
+
+
+def _share(cost: Resources, prices: tuple[int, int, int], board: Board) -> float:
     capacity = board.capacity
-    cells = cost.lut4 + cost.carries
-    return cells / (capacity.lut4 * LUT4_SHARE) + cost.block_rams / capacity.block_rams
+    wanted = (cost.lut4 + cost.carries, cost.block_rams, cost.dsp)
+    there = (capacity.lut4_budgets[0], capacity.block_rams, max(capacity.dsp, 1))
+    return sum(n * price / of for n, price, of in zip(wanted, prices, there, strict=True))
 
 
-def _excess(cost: Resources, board: Board) -> str:
-    """Which resource is exceeded, in words; empty when all suffice."""
-    lut4 = int(board.capacity.lut4 * LUT4_SHARE)
-    if cost.block_rams > board.capacity.block_rams:
-        return f"block RAMs: {cost.block_rams} needed, {board.capacity.block_rams} available"
+def _excess(cost: Resources, board: Board, lut4: int) -> str:
+    """Which resource is exceeded, in words; empty when all suffice, with `lut4` usable lookup tables."""
+    capacity = board.capacity
+    if cost.block_rams > capacity.block_rams:
+        return f"block RAMs: {cost.block_rams} needed, {capacity.block_rams} available"
+    if cost.dsp > capacity.dsp:
+        return f"DSP blocks: {cost.dsp} needed, {capacity.dsp} available"
     if cost.lut4 > lut4:
-        return f"LUT4: about {cost.lut4} needed, {lut4} usable of {board.capacity.lut4}"
+        return f"LUT4: about {cost.lut4} needed, {lut4} usable of {capacity.lut4}"
     return ""

@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 from amaranth.build import Platform
 from rbonn import boards
-from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F
+from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F, ULX3S_45F, ULX3S_85F
 
 # What nextpnr's utilisation table calls available, by device (also checked by the builds of tests/sw/build).
 AVAILABLE = {
@@ -39,6 +39,20 @@ def test_each_board_makes_its_clock_exactly_and_divides_it_to_a_fast_baud_rate(b
     assert baud >= 1_000_000
     assert board.link == f"uart {baud} baud"
     assert board.clock_hz % baud == 0
+
+
+def test_the_larger_ulx3s_make_100_mhz_and_a_baud_rate_from_it():
+    for board in (ULX3S_45F, ULX3S_85F):
+        assert board.pll(100_000_000).output_hz == 100_000_000
+        assert board.uart.baud(100_000_000) == 2_000_000
+
+
+def test_lookup_tables_are_planned_in_rising_budgets_below_what_there_is():
+    for board in BOARDS.values():
+        budgets = board.capacity.lut4_budgets
+        assert list(budgets) == sorted(budgets)
+        assert 0 < budgets[-1] < board.capacity.lut4
+    assert ULX3S_85F.capacity.lut4_budgets == (45_000, 75_000)
 
 
 def test_a_platform_is_fresh_each_time_because_a_build_uses_it_up():

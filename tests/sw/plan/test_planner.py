@@ -12,11 +12,12 @@ from rbonn.boards.board import Capacity
 from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.errors import DoesNotFitError, PlanError
-from rbonn.sw.network import Conv, Dense, Network
+from rbonn.sw.network import ArgMax, Conv, Dense, EdgeType, Int, Network, UInt
 from rbonn.sw.plan.costs import LINK, block_rams, stage_cost
 from rbonn.sw.plan.folding import Folding, divisors, foldings, window_lanes
+from rbonn.sw.plan.options import layer_options
 from rbonn.sw.plan.plan import load_plan, save_plan
-from rbonn.sw.plan.planner import LUT4_SHARE, make_plan, total_cost
+from rbonn.sw.plan.planner import make_plan, total_cost
 from rbonn.sw.plan.summary import summarise
 
 from ...random_networks import ConvShape, networks, random_network
@@ -70,7 +71,7 @@ def test_block_rams_are_counted_in_the_best_shape(
 def test_the_plan_fits_the_board_by_its_own_estimate_and_a_larger_board_is_no_slower() -> None:
     plan = make_plan(NETWORK, ICEBREAKER)
     total = total_cost(NETWORK, plan.foldings, ICEBREAKER)
-    assert total.lut4 <= ICEBREAKER.capacity.lut4 * LUT4_SHARE
+    assert total.lut4 <= ICEBREAKER.capacity.lut4_budgets[-1]
     assert total.block_rams <= ICEBREAKER.capacity.block_rams
     on_larger = make_plan(NETWORK, ULX3S_25F)
     interval = summarise(NETWORK, plan, ICEBREAKER).initiation_interval_cycles
@@ -128,6 +129,59 @@ def test_what_takes_pixels_one_by_one_limits_the_frame_rate() -> None:
 def test_what_does_not_fit_is_named(capacity: Capacity, message: str) -> None:
     with pytest.raises(DoesNotFitError, match=message):
         make_plan(NETWORK, replace(ICEBREAKER, capacity=capacity))
+
+
+def test_multipliers_that_do_not_suffice_are_named() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-128, 128, (3, 48)).astype(np.int8)
+    head = Dense("head", ("image",), weights, Int(8))
+    nodes = (head, ArgMax("label", ("head",)))
+    pixels = EdgeType(UInt(8), (4, 4, 3))
+    network = Network("int8", pixels, nodes, 0, "head", ("a", "b", "c"))
+    without = replace(ULX3S_25F, capacity=replace(ULX3S_25F.capacity, dsp=0))
+    with pytest.raises(DoesNotFitError, match="DSP blocks: 1 needed, 0 available"):
+        make_plan(network, without)
+    few = replace(ULX3S_25F, capacity=replace(ULX3S_25F.capacity, dsp=3))
+    plan = make_plan(network, few)
+    assert plan.foldings["head"].pe * plan.foldings["head"].simd == 3
+    assert total_cost(network, plan.foldings, few).dsp == 3
+    one = replace(ULX3S_25F, capacity=replace(ULX3S_25F.capacity, dsp=1))
+    assert make_plan(network, one).foldings["head"].pe == 1
+
+
+def test_no_option_of_a_layer_is_beaten_in_everything_by_another() -> None:
+    node = [node for node in NETWORK.device_nodes if isinstance(node, Conv)][-1]
+    options = layer_options(NETWORK, node, ULX3S_25F)
+    wants = [(o.cycles, o.cost.lut4 + o.cost.carries, o.cost.block_rams) for o in options]
+    assert len(wants) > 3
+    for k, one in enumerate(wants):
+        for other in wants[:k] + wants[k + 1 :]:
+            assert any(a < b for a, b in zip(one, other, strict=True))
+
+
+def test_a_second_budget_of_lookup_tables_is_for_what_the_first_does_not_reach() -> None:
+    network = random_network((28, 28, 1), [], [64])
+    free = make_plan(network, ULX3S_25F)
+    rate = summarise(network, free, ULX3S_25F).frames_per_second
+    small = total_cost(network, free.foldings, ULX3S_25F).lut4 * 2 // 3
+    two = replace(ULX3S_25F, capacity=replace(ULX3S_25F.capacity, plan_lut4=(small, 20_000)))
+    slow = make_plan(network, two)
+    assert total_cost(network, slow.foldings, two).lut4 <= small
+    assert summarise(network, slow, two).frames_per_second < rate
+    fast = make_plan(network, two, frames_per_second=rate)
+    assert small < total_cost(network, fast.foldings, two).lut4 <= 20_000
+
+
+def test_presets_lie_where_their_table_takes_the_smaller_share() -> None:
+    short, long = (
+        {option.folding.presets for option in layer_options(network, network.nodes[1], ICEBREAKER)}
+        for network in (
+            random_network((1, 1, 4), [], [4]),
+            random_network((1, 1, 4), [], [2048]),
+        )
+    )
+    assert short == {"logic"}
+    assert "block" in long
 
 
 def test_the_summary_adds_up() -> None:

@@ -1,0 +1,134 @@
+"""The ways to fold one layer that are worth considering, each with its interval and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ...boards.board import Board
+from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
+from ...hw.max_pool import MaxPoolConfig
+from ...hw.stage import StageConfig
+from ...hw.width_converter import WidthConverterConfig
+from ..build.device_forms import device_forms
+from ..build.layer import absorbed_by, layer_stages
+from ..network import Add, ArgMax, Bipolar, Conv, Dense, MaxPool, Network
+from .costs import Resources, memory_cost, stage_cost
+from .folding import Folding, Memory, WeightForm, foldings, window_forms
+
+MOST_LOGIC_WORDS = 16
+"""Words of the deepest weight memories that are considered in logic: a LUT4 holds as many of one weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to fold one layer.
+
+    Members
+    -------
+    folding : Folding
+    cycles : int - interval of the slowest of the layer's stages, and of those behind it up to the next products
+    cost : Resources - of all of these
+    """
+
+    folding: Folding
+    cycles: int
+    cost: Resources
+
+
+def layer_options(network: Network, node: Conv | Dense, board: Board) -> list[Option]:
+    """All foldings of a layer that no other one beats in everything, fastest first."""
+    options = []
+    for pe, simd in foldings(node):
+        if pe * simd * node.weight_type.bits > board.capacity.lut4 // 2:
+            continue
+        for folding in _forms(network, node, pe, simd, board):
+            options.append(_option(network, node, folding, board))
+    return _undominated(options)
+
+
+def _forms(
+    network: Network, node: Conv | Dense, pe: int, simd: int, board: Board
+) -> Iterator[Folding]:
+    """A folding with each combination of forms that may be the best."""
+    words = node.matrix.size // (pe * simd)
+    weights: list[WeightForm] = ["block"]
+    if words <= MOST_LOGIC_WORDS:
+        weights = ["logic"] if words <= 4 else ["block", "logic"]
+    is_whole = not isinstance(node.weight_type, Bipolar)
+    is_whole |= isinstance(network.edges[node.inputs[0]].datatype, Bipolar)
+    for form in weights:
+        for window in window_forms(node, simd):
+            yield Folding(pe, simd, form, "logic", window)
+            if not is_whole:
+                yield Folding(pe, simd, form, "logic", window, "planes")
+
+
+def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board) -> Option:
+    consumer = absorbed_by(network, node)
+    layer = layer_stages(network, node, consumer, folding, device_forms(board))
+    stages = [config for _, config in layer.stages]
+    product = stages[-1]
+    assert isinstance(product, MatrixVectorLayerConfig)
+    presets = _preset_form(product, board)
+    if presets != folding.presets:
+        folding = replace(folding, presets=presets)
+        assert product.presets is not None
+        stages[-1] = replace(product, presets=replace(product.presets, memory=presets))
+    if node.inputs[0] == network.device_input:
+        edge = network.edges[network.device_input]
+        lanes = layer.input_lanes
+        stages.append(WidthConverterConfig(1, 8, lanes * edge.datatype.bits, edge.bits))
+    edge, bits = consumer.name if consumer else node.name, layer.unit.element_bits
+    stages += _behind(network, edge, folding.pe, bits)
+    cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
+    return Option(folding, max(config.interval_cycles for config in stages), cost)
+
+
+def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
+    """Where the presets take the smaller share of the board, by the size of their table."""
+    presets = product.presets
+    assert presets is not None
+    depth, width = len(presets.table), presets.width
+    logic, block = (
+        memory_cost(form, width, depth, board.family, writable=False) for form in ("logic", "block")
+    )
+    capacity = board.capacity
+    share = logic.lut4 / capacity.lut4_budgets[0]
+    return "block" if block.block_rams / capacity.block_rams < share else "logic"
+
+
+def _behind(network: Network, edge: str, lanes: int, element_bits: int) -> Iterator[StageConfig]:
+    """The stages through which a layer's results go, as wide as they come, up to the next products or the second join.
+
+    Beyond a join the stages of both branches are counted with each of them, which makes a join of two products' results seem dearer than it is.
+    """
+    waiting = [(edge, lanes, element_bits, False)]
+    while waiting:
+        edge, lanes, element_bits, is_joined = waiting.pop()
+        for node in network.consumers(edge):
+            if isinstance(node, Conv | Dense) or (isinstance(node, Add) and is_joined):
+                continue
+            if isinstance(node, ArgMax):
+                if lanes > 1:  # scores leave one by one
+                    n_scores = network.edges[edge].elements
+                    yield WidthConverterConfig(element_bits, lanes, 1, n_scores)
+                continue
+            if isinstance(node, MaxPool):
+                height, width, channels = network.edges[edge].shape
+                yield MaxPoolConfig(height, width, channels, 1, lanes, node.size)
+                waiting.append((node.name, lanes, 1, is_joined))
+
+
+def _undominated(options: list[Option]) -> list[Option]:
+    """Options for which no other one is as fast and as cheap in everything, fastest first."""
+    kept: list[Option] = []
+    for option in sorted(options, key=lambda o: (o.cycles, *_amounts(o.cost))):
+        mine = _amounts(option.cost)
+        if not any(all(a <= b for a, b in zip(_amounts(o.cost), mine, strict=True)) for o in kept):
+            kept.append(option)
+    return kept
+
+
+def _amounts(cost: Resources) -> tuple[int, int, int]:
+    return cost.lut4 + cost.carries, cost.block_rams, cost.dsp
