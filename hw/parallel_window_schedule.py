@@ -1,0 +1,213 @@
+"""When a `ParallelWindow` takes each pixel and offers each window, to the cycle.
+
+The image's rows are written one after the other; a row belongs to the first output row that needs it, and the rows of an output row lie in
+memories of their own. What the hardware does, and what is played here:
+
+* a pixel may be written once the column that it replaces has been read for the output row before its own;
+* a column may be read once the lowest image row that its output row needs has been written there;
+* windows leave one after the other, and the next one's columns are read while one waits to be taken.
+
+Columns in the padding are steps too, at the right; at the left they cost none.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+FRAMES = 6
+"""Frames that are played until the interval counts as settled."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """Cycles, counted like those of the inputs that were played."""
+
+    accepted: list[int]
+    """In which each pixel is accepted."""
+    offered: list[int]
+    """In which each window is offered first."""
+    taken: list[int]
+    """In which each window is taken."""
+
+
+@dataclass(frozen=True)
+class ParallelWindowSchedule:
+    """Rows and columns that windows need. Parameters as in `ParallelWindowConfig`.
+
+    Parameters
+    ----------
+    read_latency : int - cycles from a column's address to its pixels, 0 or 1
+    """
+
+    height: int
+    width: int
+    kernel_height: int
+    kernel_width: int
+    stride: int
+    padding: int
+    read_latency: int = 0
+
+    @property
+    def out_height(self) -> int:
+        return (self.height + 2 * self.padding - self.kernel_height) // self.stride + 1
+
+    @property
+    def out_width(self) -> int:
+        return (self.width + 2 * self.padding - self.kernel_width) // self.stride + 1
+
+    def reach(self, out_row: int) -> int:
+        """The image row that the last kernel row of output row `out_row` looks at; beyond the image where it is padded."""
+        return out_row * self.stride - self.padding + self.kernel_height - 1
+
+    def lowest_row(self, out_row: int) -> int:
+        """The last image row that output row `out_row` needs."""
+        return min(self.reach(out_row), self.height - 1)
+
+    def first_user(self, row: int) -> int:
+        """The first output row that needs image row `row`, or comes after it; the number of output rows where none does."""
+        return min(max(0, -(-(row - self.reach(0)) // self.stride)), self.out_height)
+
+    def is_dropped(self, row: int) -> bool:
+        """Whether no window looks at image row `row`."""
+        user = self.first_user(row)
+        return user == self.out_height or self.reach(user) - row >= self.kernel_height
+
+    @property
+    def first_columns(self) -> int:
+        """Steps to the first window of a row: what lies left of the image costs none."""
+        return self.kernel_width - self.padding
+
+    @property
+    def next_columns(self) -> int:
+        """Steps from a window to the next one of its row."""
+        return min(self.stride, self.kernel_width)
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Columns that each output row reads, one per step; those from `width` on are padding."""
+        first = range(self.first_columns)
+        ends = (self.first_columns + x * self.stride for x in range(1, self.out_width))
+        return (*first, *(column for end in ends for column in range(end - self.next_columns, end)))
+
+    @property
+    def last_column(self) -> int:
+        """The last column of the image that is read."""
+        return min(self.columns[-1], self.width - 1)
+
+    @property
+    def waits_for_row(self) -> bool:
+        """Whether the first windows wait for whole rows: images so much lower than the kernel that rows change memories below the last one."""
+        return self.out_height > 1 and self.reach(0) - (self.height - 1) >= self.stride
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the acceptance of a frame's first pixel to the offer of its first window, pixels in every cycle."""
+        return self.play(range(self.height * self.width)).offered[0]
+
+    @property
+    def interval_cycles(self) -> int:
+        """Cycles per frame, pixels always offered and windows always taken."""
+        return self.paced_interval(1, 1)
+
+    def paced_interval(self, input_cycles: int, output_cycles: int) -> int:
+        """Cycles per frame in the long run.
+
+        Parameters
+        ----------
+        input_cycles : int - cycles from a pixel to the next, at least, at least 1
+        output_cycles : int - cycles for which each window is offered, at least 1
+        """
+        return _interval(self, input_cycles, output_cycles)
+
+    def play(self, inputs: Sequence[int], output_cycles: int = 1) -> Played:
+        """Plays whole frames.
+
+        Parameters
+        ----------
+        inputs : sequence of int - cycle in which each pixel is offered first, rising; whole frames
+        output_cycles : int - cycles for which each window is offered until it is taken, at least 1: ready in the last of them
+        """
+        pixels = self.height * self.width
+        if not inputs or len(inputs) % pixels:
+            raise ValueError(f"Inputs must be whole frames of {pixels} pixels, not {len(inputs)!r}")
+        return _Play(self, inputs, output_cycles).run()
+
+
+class _Play:
+    def __init__(
+        self, schedule: ParallelWindowSchedule, inputs: Sequence[int], output_cycles: int
+    ) -> None:
+        self.schedule = schedule
+        self.inputs = inputs
+        self.output_cycles = output_cycles
+        self.columns = schedule.columns
+        self.replaces = [bisect_right(self.columns, x) - 1 for x in range(schedule.width)]
+        self.users = [schedule.first_user(row) for row in range(schedule.height)]
+        self.drops = [schedule.is_dropped(row) for row in range(schedule.height)]
+        self.reads: list[int] = []  # cycle of each step's read in the last output row
+        self.next_accept = 0
+        self.next_read = 0
+        self.shifted = -1  # cycle of the last step's shift
+        self.moved = 0  # cycle in which the shift register's last window moved on
+        self.played = Played([], [], [])
+
+    def run(self) -> Played:
+        schedule = self.schedule
+        for start in range(0, len(self.inputs), schedule.height * schedule.width):
+            row = 0
+            for out_row in range(schedule.out_height):
+                while row <= schedule.lowest_row(out_row):
+                    self._write(start, row)
+                    row += 1
+                self._read(start, out_row)
+            for rest in range(row, schedule.height):
+                self._write(start, rest)
+        return self.played
+
+    def _write(self, start: int, row: int) -> None:
+        """A row of the image; `reads` are those of the output row before the one that it belongs to."""
+        width = self.schedule.width
+        for column in range(width):
+            cycle = max(self.next_accept, self.inputs[start + row * width + column])
+            if self.reads and not self.drops[row] and column <= self.schedule.last_column:
+                cycle = max(cycle, self.reads[self.replaces[column]] + 1)
+            self.played.accepted.append(cycle)
+            self.next_accept = cycle + 1
+
+    def _read(self, start: int, out_row: int) -> None:
+        schedule, accepted = self.schedule, self.played.accepted
+        lowest = start + schedule.lowest_row(out_row) * schedule.width
+        left = schedule.first_columns
+        self.reads = []
+        for column in self.columns:
+            last = schedule.last_column
+            needed = lowest + (last if schedule.waits_for_row else min(column, last))
+            read = max(self.next_read, accepted[needed] + 1)
+            shift = max(read + schedule.read_latency, self.shifted + 1, self.moved)
+            if schedule.read_latency == 0:
+                read = shift
+            self.reads.append(read)
+            self.next_read = max(read + 1, shift if schedule.read_latency else 0)
+            self.shifted = shift
+            left -= 1
+            if left == 0:
+                left = schedule.next_columns
+                self._offer(shift)
+
+    def _offer(self, shift: int) -> None:
+        """A window is complete with the step of cycle `shift`."""
+        taken = self.played.taken
+        self.moved = max(shift + 1, taken[-1] if taken else 0)
+        self.played.offered.append(self.moved + 1)
+        taken.append(self.moved + self.output_cycles)
+
+
+@lru_cache(maxsize=1024)
+def _interval(schedule: ParallelWindowSchedule, input_cycles: int, output_cycles: int) -> int:
+    pixels = schedule.height * schedule.width
+    inputs = range(0, FRAMES * pixels * input_cycles, input_cycles)
+    taken = schedule.play(inputs, output_cycles).taken
+    return taken[-1] - taken[-1 - schedule.out_height * schedule.out_width]

@@ -1,0 +1,138 @@
+"""Where the pixels of a `ParallelWindow` are written, and which columns it reads: two walks that follow each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth import *
+
+from .comparison import is_at_least
+from .counter import step_counter
+from .parallel_window_schedule import ParallelWindowSchedule
+
+
+@dataclass(frozen=True)
+class WritePosition:
+    """Where the pixel at hand belongs.
+
+    Parameters
+    ----------
+    column : Signal - its column
+    rows_above : Signal - rows from its own to the lowest row of the windows that need it first, and so the memory it is written to; kernel
+        height or more where no window needs any of its row
+    is_dropped : Value - no window needs it
+    is_lowest : Value - its row is the last one that those windows wait for
+    completed : Value - output rows whose image rows are complete with this pixel
+    """
+
+    column: Signal
+    rows_above: Signal
+    is_dropped: Value
+    is_lowest: Value
+    completed: Value
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the next step of the reader does.
+
+    Parameters
+    ----------
+    column : Signal - the column it reads; from the image's width on it is padding
+    is_first : Value - the first one of an output row
+    completes : Value - a window is complete with it
+    ends_row : Value - the last one of an output row
+    pads : list of Value - for each kernel row, whether this column of it is padding
+    moves_on : Value - rows move on to where the next output row looks for them
+    """
+
+    column: Signal
+    is_first: Value
+    completes: Value
+    ends_row: Value
+    pads: list[Value]
+    moves_on: Value
+
+
+def padded_rows(schedule: ParallelWindowSchedule) -> int:
+    """Output rows at the lower edge that need no row of the image besides those of the output row before."""
+    rows = range(1, schedule.out_height)
+    return sum(schedule.reach(row - 1) >= schedule.height - 1 for row in rows)
+
+
+def walk_input(m: Module, schedule: ParallelWindowSchedule, accept: Value) -> WritePosition:
+    """Walks through the pixels of an image, one with each `accept`."""
+    height, width, stride = schedule.height, schedule.width, schedule.stride
+    reach = schedule.reach(schedule.out_height - 1)
+    n_rest = max(0, height - 1 - reach)
+    none_needed = schedule.kernel_height - 1 + n_rest
+    column, is_last_column = Signal(range(width)), Signal(init=width == 1)
+    row, is_last_row = Signal(range(height)), Signal(init=height == 1)
+    first = schedule.reach(0)
+    above = Signal(range(max(first, stride - 1, none_needed if n_rest else 0) + 1), init=first)
+
+    is_lowest = above == 0
+    if not n_rest and schedule.reach(schedule.first_user(height - 1)) >= height:
+        is_lowest |= is_last_row
+    with m.If(accept):
+        step_counter(m, column, is_last_column, width)
+    with m.If(accept & is_last_column):
+        step_counter(m, row, is_last_row, height)
+        with m.If(is_last_row):
+            m.d.sync += above.eq(first)
+        with m.Elif((row == reach) if n_rest else 0):
+            m.d.sync += above.eq(none_needed)
+        with m.Elif(above == 0):
+            m.d.sync += above.eq(stride - 1)
+        with m.Else():
+            m.d.sync += above.eq(above - 1)
+
+    # Output rows are complete with the last column that is read; those right of it are taken as they come.
+    is_last_needed, is_dropped = is_last_column, above >= schedule.kernel_height
+    if schedule.last_column < width - 1:
+        is_rest = Signal()
+        is_last_needed = column == schedule.last_column
+        with m.If(accept):
+            m.d.sync += is_rest.eq((is_rest | is_last_needed) & ~is_last_column)
+        is_dropped |= is_rest
+        is_lowest &= ~is_rest
+    completed = Mux(is_last_row, 1 + padded_rows(schedule), 1)
+    completed = Mux(accept & is_last_needed & is_lowest, completed, 0)
+    # Windows wait for whole rows where rows move to memories that are still written.
+    if schedule.waits_for_row:
+        is_lowest = Const(0)
+    return WritePosition(column, above, is_dropped, is_lowest, completed)
+
+
+def walk_columns(m: Module, schedule: ParallelWindowSchedule, step: Value) -> Step:
+    """Walks through the columns of all windows, one with each `step`."""
+    last = schedule.columns[-1]
+    to_first, to_next = schedule.first_columns - 1, schedule.next_columns - 1
+    column, is_first = Signal(range(last + 1)), Signal(init=1)
+    missing = Signal(range(max(to_first, to_next) + 1), init=to_first)
+    out_row, is_last_row = Signal(range(schedule.out_height)), Signal(init=schedule.out_height == 1)
+    completes, ends_row = missing == 0, column == last
+    with m.If(step):
+        m.d.sync += is_first.eq(ends_row)
+        with m.If(ends_row):
+            m.d.sync += [column.eq(0), missing.eq(to_first)]
+            step_counter(m, out_row, is_last_row, schedule.out_height)
+        with m.Elif(completes):
+            m.d.sync += column.eq(column + (schedule.stride - to_next))
+            m.d.sync += missing.eq(to_next)
+        with m.Else():
+            m.d.sync += [column.eq(column + 1), missing.eq(missing - 1)]
+
+    is_right = is_at_least(column, schedule.width)
+    pads = [is_right | _is_padded(schedule, out_row, k) for k in range(schedule.kernel_height)]
+    return Step(column, is_first, completes, ends_row, pads, ~is_right & ~is_last_row)
+
+
+def _is_padded(schedule: ParallelWindowSchedule, out_row: Signal, kernel_row: int) -> Value:
+    """Whether `kernel_row` of output row `out_row` lies above or below the image."""
+    rows = [
+        row
+        for row in range(schedule.out_height)
+        if not 0 <= row * schedule.stride - schedule.padding + kernel_row < schedule.height
+    ]
+    return out_row.matches(*rows) if rows else Const(0)
