@@ -7,8 +7,8 @@ model is made: products (`Conv`, `Dense`) as `product_dtype` says, everything el
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -118,23 +118,22 @@ class GoldenModel:
 
     def _run(self, images: np.ndarray | Tensor, keep: Collection[str]) -> dict[str, Tensor]:
         """The edges in `keep`, each in its narrowest integer dtype."""
-        chunks: dict[str, list[Tensor]] = {name: [] for name in keep}
-
-        def set_aside(name: str, values: Tensor) -> None:
-            if name in chunks:
-                chunks[name].append(values.to(_narrowest_dtype(self.network.edges[name].datatype)))
-
+        images = _checked(images, self.network.input_type)
+        kept = {name: _room(len(images), self.network.edges[name]) for name in keep}
         # NNPACK multiplies 3 x 3 kernels after a Winograd transform, whose fractions float32 cannot hold.
         with torch.no_grad(), torch.backends.nnpack.flags(enabled=False):
-            for batch in _batches(images, self.network.input_type, self._batch_size):
-                values = {INPUT: batch}
-                set_aside(INPUT, batch)
+            for start in range(0, max(len(images), 1), self._batch_size):
+                place = slice(start, start + self._batch_size)
+                values = {INPUT: _batch(images[place], self.network.input_type.datatype)}
+                if INPUT in kept:
+                    kept[INPUT][place] = values[INPUT]
                 for node, step, done in self._steps:
-                    values[node.name] = step(*(values[name] for name in node.inputs))
-                    set_aside(node.name, values[node.name])
+                    output = values[node.name] = step(*(values[name] for name in node.inputs))
+                    if node.name in kept:
+                        kept[node.name][place] = output
                     for name in done:
                         del values[name]
-        return {name: torch.cat(chunk) for name, chunk in chunks.items()}
+        return kept
 
     def _prepare(self, node: Node) -> Step:
         """The node's constants as tensors, bound into a function."""
@@ -182,8 +181,8 @@ class GoldenModel:
         return count
 
 
-def _batches(images: Any, expected: EdgeType, size: int) -> Iterator[Tensor]:
-    """Checks images against the network's input and yields batches of `size` (at least one, which may be empty)."""
+def _checked(images: np.ndarray | Tensor, expected: EdgeType) -> np.ndarray | Tensor:
+    """The images, if they have the shape of the network's input and whole numbers as values."""
     if not isinstance(images, Tensor):
         images = np.asarray(images)
     shape = "x".join(str(n) for n in expected.shape)
@@ -202,21 +201,19 @@ def _batches(images: Any, expected: EdgeType, size: int) -> Iterator[Tensor]:
             f"images have values of {images.dtype}, the network takes {expected.datatype}",
             "Give raw integers: normalisation is part of the network.",
         )
-    for start in range(0, max(len(images), 1), size):
-        batch = images[start : start + size]
-        if isinstance(batch, Tensor):
-            batch = batch.cpu().contiguous()
-        else:  # a copy: torch refuses to share read-only memory
-            batch = torch.from_numpy(
-                np.array(batch, np.uint8 if batch.dtype == np.uint8 else np.int64)
-            )
-        _check_values(batch, expected.datatype)
-        yield batch
+    return images
 
 
-def _check_values(batch: Tensor, datatype: DataType) -> None:
+def _batch(images: np.ndarray | Tensor, datatype: DataType) -> Tensor:
+    """Some of the images as a tensor on the CPU. Raises InputFileError for values outside the type."""
+    if isinstance(images, Tensor):
+        batch = images.cpu().contiguous()
+    else:  # a copy: torch refuses to share read-only memory
+        batch = torch.from_numpy(
+            np.array(images, np.uint8 if images.dtype == np.uint8 else np.int64)
+        )
     if not len(batch) or (batch.dtype == torch.uint8 and datatype == UInt(8)):
-        return
+        return batch
     lowest, highest = int(batch.min()), int(batch.max())
     bad = lowest < datatype.minimum or highest > datatype.maximum
     if bad or (isinstance(datatype, Bipolar) and bool((batch == 0).any())):
@@ -225,6 +222,12 @@ def _check_values(batch: Tensor, datatype: DataType) -> None:
             f"Give integers from {datatype.minimum} to {datatype.maximum}"
             + (" without 0." if isinstance(datatype, Bipolar) else "."),
         )
+    return batch
+
+
+def _room(n: int, edge: EdgeType) -> Tensor:
+    """An empty (n, height, width, channels) tensor of the narrowest dtype that holds the edge's type."""
+    return torch.empty((n, *edge.shape), dtype=_narrowest_dtype(edge.datatype))
 
 
 def _narrowest_dtype(datatype: DataType) -> torch.dtype:
