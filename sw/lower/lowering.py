@@ -104,7 +104,7 @@ def _lower_residual(
         )
     wanted = fixed_point or FixedPoint()
     ranges = measure_ranges(merged, calibration)
-    stream = choose_format(ranges, wanted)
+    stream = choose_format(ranges, wanted, merged.largest_scale)
     nodes, score_fraction = residual_nodes(merged, image, stream, ranges, wanted.head_bits)
     numbers = {
         **asdict(wanted),

@@ -21,26 +21,43 @@ def run_merged(network: MergedNetwork, images: Tensor) -> Edges:
 
     Returns
     -------
-    dict of (n, channel, height, width) float64; ``scores`` (n, classes); ``average`` (n, channels), the mean of each channel of the last stream
+    dict of (n, channel, height, width) float64, all in the trained network's units; ``average`` (n, channels), the mean of each channel of the
+    last stream; ``scores`` (n, classes)
     """
     edges: Edges = {}
     with torch.no_grad():
         encoded = images if network.encoding is None else network.encoding.module(images)
-        stream = edges["stem_norm"] = _line(network.line, network.stem.module.sums(encoded))
+        stream = edges["stem_norm"] = on_line(network.line, network.stem.module.sums(encoded))
         for number, block in enumerate(network.blocks, start=1):
-            stream = _block(block, block_name(number), stream, edges)
+            bits = torch.where(stream + _per_channel(block.shift) >= 0, 1.0, -1.0).double()
+            behind = run_behind_product(block, block.product.module.sums(bits), stream)
+            edges |= {block_name(number) + ending: values for ending, values in behind.items()}
+            stream = behind[""]
         average = edges["average"] = stream.mean(dim=(2, 3))
-        edges["scores"] = average @ _tensor(network.weights).T + _tensor(network.bias)
+        edges["scores"] = real_scores(network, average)
     return edges
 
 
-def _block(block: MergedBlock, name: str, stream: Tensor, edges: Edges) -> Tensor:
-    bits = torch.where(stream + _channels(block.shift) >= 0, 1.0, -1.0).to(stream.dtype)
-    main = edges[f"{name}_norm"] = _line(block.line, block.product.module.sums(bits))
-    beside = edges[f"{name}_shortcut"] = _shortcut(block.shortcut, stream)
-    total = edges[f"{name}_sum"] = main + beside
-    stream = edges[name] = torch.where(total >= 0, total, total * _channels(block.slopes))
-    return stream
+def run_behind_product(block: MergedBlock, sums: Tensor, stream: Tensor) -> Edges:
+    """What a block makes of its convolution's integer `sums` and of the `stream` it reads, both float64, by the endings of the edges' names.
+
+    ``_norm`` (before the addition), ``_shortcut``, ``_sum`` and ``""``, the block's output.
+    """
+    norm = on_line(block.line, sums)
+    shortcut = _shortcut(block.shortcut, stream)
+    total = norm + shortcut
+    output = torch.where(total >= 0, total, total * _per_channel(block.slopes))
+    return {"_norm": norm, "_shortcut": shortcut, "_sum": total, "": output}
+
+
+def real_scores(network: MergedNetwork, average: Tensor) -> Tensor:
+    """Scores (n, classes) of the average of each channel of the last stream, (n, channels) float64."""
+    return average @ torch.from_numpy(network.weights).T + torch.from_numpy(network.bias)
+
+
+def on_line(line: Line, x: Tensor) -> Tensor:
+    """The line's value at each element of x, (n, channel, height, width) float64."""
+    return x * _per_channel(line.scale) + _per_channel(line.offset)
 
 
 def _shortcut(shortcut: Shortcut, stream: Tensor) -> Tensor:
@@ -49,17 +66,9 @@ def _shortcut(shortcut: Shortcut, stream: Tensor) -> Tensor:
     if shortcut.weights is None:
         return torch.cat([stream] * shortcut.copies, dim=1)
     assert shortcut.line is not None
-    weights = _tensor(shortcut.weights)[:, :, None, None]
-    return _line(shortcut.line, functional.conv2d(stream, weights))
+    weights = torch.from_numpy(shortcut.weights)[:, :, None, None]
+    return on_line(shortcut.line, functional.conv2d(stream, weights))
 
 
-def _line(line: Line, x: Tensor) -> Tensor:
-    return x * _channels(line.scale) + _channels(line.offset)
-
-
-def _channels(values: np.ndarray) -> Tensor:
-    return _tensor(values)[:, None, None]
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values))
+def _per_channel(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values)[:, None, None]

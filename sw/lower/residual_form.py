@@ -108,6 +108,12 @@ class MergedNetwork:
     weights: np.ndarray
     bias: np.ndarray
 
+    @property
+    def largest_scale(self) -> float:
+        """Largest magnitude of a scale between integer sums and the stream."""
+        lines = (self.line, *(block.line for block in self.blocks))
+        return max(float(np.abs(line.scale).max()) for line in lines)
+
 
 def block_name(number: int) -> str:
     """Of block `number`, counted from 1: the name of its output edge, and the start of the names of its other edges."""

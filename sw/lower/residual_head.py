@@ -11,7 +11,7 @@ from . import fixed_point
 from .residual_form import MergedNetwork
 from .stream_format import Ranges, StreamFormat
 
-HEAD_MARGIN = 1 / 4
+HEAD_MARGIN = 1 / 2
 """The averages' range is wider by this part, at each end, than the one measured."""
 LEAST_SPAN = 1 / 64
 """No channel's range counts as narrower than this part of the widest, so that their multipliers fit one shift."""

@@ -78,6 +78,7 @@ def group_residual(layers: tuple[Layer, ...]) -> ResidualNetwork:
             f"layer {pool} gives {pool.module.output_size} pixels, not one",
             "Use AdaptiveAvgPool2d(1) before the last layer.",
         )
+    check_binary(stem)
     for block in blocks:
         check_block(block)
     for norm in norms:
@@ -110,9 +111,19 @@ def check_block(block: Layer) -> None:
             raise UnsupportedLayerError(
                 f"layer {found} cannot be lowered as the {name} of a Block", "Build the network of Blocks as they are."
             )  # fmt: skip
+    check_binary(parts["product"])
     check_batch_norm(parts["norm"])
     if isinstance(parts["shortcut"].module, nn.Sequential):
         _check_conv1x1(parts["shortcut"])
+
+
+def check_binary(layer: Layer) -> None:
+    """Raises UnsupportedLayerError for a binary convolution that is still in stage one of its training."""
+    if getattr(layer.module, "real_weights", False):
+        raise UnsupportedLayerError(
+            f"layer {layer} has real weights: stage one of its training",
+            "Train the stage with binary weights too, or call start_binary() on the layer.",
+        )
 
 
 def check_batch_norm(layer: Layer) -> None:

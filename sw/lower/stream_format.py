@@ -10,12 +10,13 @@ import torch
 
 from ..errors import UnsupportedLayerError
 from ..network import Int
-from .fixed_point import bits_needed
+from .fixed_point import MULTIPLIER_LIMIT, bits_needed
 from .merged_run import run_merged
 from .residual_form import MergedNetwork
 
 STREAM_MARGIN = 1 / 8
 """The format chosen holds values larger by this part than the largest that was measured."""
+MOST_FRACTION = 24
 _BATCH = 50
 
 
@@ -41,7 +42,7 @@ class FixedPoint:
     def __post_init__(self) -> None:
         for name, value, lowest, highest in (
             ("Stream bits", self.stream_bits, 4, 24),
-            ("Stream fraction", self.stream_fraction, -16, 24),
+            ("Stream fraction", self.stream_fraction, -16, MOST_FRACTION),
             ("Head bits", self.head_bits, 2, 16),
         ):
             if value is not None and not lowest <= value <= highest:
@@ -98,8 +99,14 @@ def measure_ranges(network: MergedNetwork, images: np.ndarray) -> Ranges:
     return Ranges(stream, np.asarray(lowest), np.asarray(highest), len(images))
 
 
-def choose_format(ranges: Ranges, wanted: FixedPoint) -> StreamFormat:
+def choose_format(ranges: Ranges, wanted: FixedPoint, largest_scale: float = 0.0) -> StreamFormat:
     """The stream's format: the wanted one where it holds the ranges, or the finest of the wanted width that does, with the margin.
+
+    Parameters
+    ----------
+    ranges : Ranges
+    wanted : FixedPoint
+    largest_scale : float - of the lines that lead from integer sums to the stream: times ``2^fraction`` it has to fit a multiplier
 
     Raises
     ------
@@ -108,8 +115,9 @@ def choose_format(ranges: Ranges, wanted: FixedPoint) -> StreamFormat:
     bits, fraction = wanted.stream_bits, wanted.stream_fraction
     edge, largest = max(ranges.stream.items(), key=lambda item: item[1])
     if fraction is None:
-        room = float(Int(bits).maximum) / ((1 + STREAM_MARGIN) * max(largest, 2.0**-24))
-        return StreamFormat(bits, min(24, math.floor(math.log2(room))))
+        reach = (1 + STREAM_MARGIN) * largest / Int(bits).maximum
+        finest = max(reach, largest_scale / MULTIPLIER_LIMIT, 2.0**-MOST_FRACTION)
+        return StreamFormat(bits, math.floor(-math.log2(finest)))
     needed = bits_needed(largest, fraction)
     if needed > bits:
         raise UnsupportedLayerError(

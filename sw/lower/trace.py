@@ -1,6 +1,6 @@
 """First pass: a trained module as the list of its layers in the order of execution, proved to be all the module does.
 
-A network of the project is a chain. The walk takes `torch.nn.Sequential`, any module with an ordered attribute `layers` (a Sequential, a
+A network of the project is a chain of layers and residual blocks. The walk takes `torch.nn.Sequential`, any module with an ordered attribute `layers` (a Sequential, a
 ModuleList, a list or a tuple of modules), and these inside one another; everything else is a layer.
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, UnsupportedLayerError
 from ..network import EdgeType
+from .skip_shapes import check_skips
 
 N_PROBES = 4
 """Random images on which a lowered network is tried."""
@@ -49,7 +50,7 @@ def trace(module: nn.Module, image: EdgeType) -> tuple[Layer, ...]:
     Raises
     ------
     UnsupportedLayerError - the module has no such list of layers, does not take such images, or computes something else than its layers
-        one after the other (a residual connection, for example)
+        one after the other (a residual connection outside a `Block`, for example), or a block's two branches have different shapes
     CheckpointError - a parameter is not finite
     """
     module = copy.deepcopy(module).cpu().eval().double()
@@ -57,6 +58,7 @@ def trace(module: nn.Module, image: EdgeType) -> tuple[Layer, ...]:
     layers = tuple(_walk(module, ""))
     x = probes(image)
     try:
+        check_skips(layers, x)
         with torch.no_grad():
             expected = module(x)
             actual = run_chain(layers, x)
@@ -69,7 +71,7 @@ def trace(module: nn.Module, image: EdgeType) -> tuple[Layer, ...]:
     if not isinstance(expected, Tensor) or not torch.equal(expected, actual):
         raise UnsupportedLayerError(
             f"{type(module).__name__} does not compute what its layers compute one after the other",
-            "Let 'forward' apply 'layers' in their order and nothing else; branches cannot be lowered.",
+            "Let 'forward' apply 'layers' in their order and nothing else; branches belong into a Block.",
         )
     return layers
 
