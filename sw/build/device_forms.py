@@ -48,6 +48,10 @@ class DeviceForms:
             "output_places": self.output_places,
         }
 
+    @property
+    def has_lut_ram(self) -> bool:
+        return not self.counting.startswith("ice40")
+
     def multipliers(self, *operand_bits: int) -> str:
         """What multiplies integers of so many bits each: `multipliers` of `hw.operands.Products`."""
         fits = max(operand_bits) <= BYTE

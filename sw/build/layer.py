@@ -14,6 +14,7 @@ from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.operands import BITS, Bits, Integers
 from ...hw.pair_sums import PairSumsConfig
+from ...hw.parallel_window import ParallelWindowConfig
 from ...hw.popcount import PopcountConfig
 from ...hw.preset_memory import PresetMemoryConfig
 from ...hw.sliding_window import SlidingWindowConfig
@@ -31,6 +32,9 @@ from .presets import Presets, layer_presets, sum_ranges
 
 SMALLEST_BLOCK_BITS = 64
 """Vectors of at most this many bits are replayed from registers."""
+
+DEEPEST_LUT_RAM = 64
+"""Pixels of the longest rows that a parallel window keeps in LUT RAM."""
 
 SUPPORTED = (
     "at the entrance Binarise or Thermometer, or raw pixels; Conv and Dense with binary weights on bits or integers, or with integer "
@@ -103,12 +107,19 @@ def layer_stages(
     operands = layer_operands(node, source.datatype, folding, forms)
     if operands is None:
         raise unsupported(node, f"multiplies {node.weight_type} with {source.datatype}")
-    lanes, bits = simd, source.datatype.bits
+    bits = source.datatype.bits
+    input_lanes = lanes = simd
     stages: list[tuple[str, StageConfig]] = []
     if isinstance(node, Conv):
-        lanes = window_lanes(node, simd)
-        stages += _windows(node, source, lanes)
-    input_lanes = lanes
+        input_lanes = lanes = window_lanes(node, simd)
+        if folding.window == "parallel":
+            lanes = mw
+            stages.append(("window", _parallel_window(node, source, forms)))
+        elif node.kernel != (1, 1) or node.stride > 1:  # else every pixel is its own window
+            window = _sliding_window(node, source, lanes)
+            # A window decides late what it does when its output is taken; the FIFO ends that path.
+            taps = FifoConfig(window.output_width, 2, window.outputs_per_frame)
+            stages += [("window", window), ("taps", taps)]
     if lanes != simd:
         stages.append(("columns", WidthConverterConfig(bits, lanes, simd, n_vectors * mw)))
     transfers, signed = n_vectors * mw // simd, source.datatype.minimum < 0
@@ -122,27 +133,31 @@ def layer_stages(
     return LayerStages(input_lanes, tuple(stages), product.unit, presets)
 
 
-def _windows(node: Conv, source: EdgeType, lanes: int) -> list[tuple[str, StageConfig]]:
-    """Stages that cut an image into windows; none where every pixel is its own window."""
-    if node.kernel == (1, 1) and node.stride == 1:
-        return []
+def _sliding_window(node: Conv, source: EdgeType, lanes: int) -> SlidingWindowConfig:
+    return SlidingWindowConfig(lanes=lanes, **_window_shape(node, source))
+
+
+def _parallel_window(node: Conv, source: EdgeType, forms: DeviceForms) -> ParallelWindowConfig:
+    is_shallow = source.shape[1] <= DEEPEST_LUT_RAM
+    memory = "lut_ram" if forms.has_lut_ram and is_shallow else "block"
+    return ParallelWindowConfig(memory=memory, **_window_shape(node, source))
+
+
+def _window_shape(node: Conv, source: EdgeType) -> dict[str, Any]:
+    """What both kinds of windows have to know."""
     height, width, channels = source.shape
     kernel_height, kernel_width = node.kernel
-    window = SlidingWindowConfig(
-        height=height,
-        width=width,
-        channels=channels,
-        element_bits=source.datatype.bits,
-        lanes=lanes,
-        kernel_height=kernel_height,
-        kernel_width=kernel_width,
-        stride=node.stride,
-        padding=node.padding,
-        pad_code=pad_code(node, source),
-    )
-    # A window decides late what it does when its output is taken; the FIFO ends that path.
-    taps = FifoConfig(window.output_width, 2, window.outputs_per_frame)
-    return [("window", window), ("taps", taps)]
+    return {
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "element_bits": source.datatype.bits,
+        "kernel_height": kernel_height,
+        "kernel_width": kernel_width,
+        "stride": node.stride,
+        "padding": node.padding,
+        "pad_code": pad_code(node, source),
+    }
 
 
 def pad_code(node: Conv, source: EdgeType) -> int:
@@ -196,15 +211,22 @@ def _product(
         folding.presets,
         **forms.memory(2 * len(start_words)),
     )
-    vector_bits = unit.input_width * unit.transfers_per_vector
     product = MatrixVectorLayerConfig(
         unit,
         _weights(node, unit, folding, forms),
         starts,
-        "block" if vector_bits > SMALLEST_BLOCK_BITS else "logic",
+        _replay_memory(unit, folding),
         forms.memory(4 * unit.transfers_per_vector)["form"],
     )
     return product, presets
+
+
+def _replay_memory(unit: MatrixVectorConfig, folding: Folding) -> str:
+    """What vectors are kept in; a parallel window offers its only word until it has been used."""
+    if folding.window == "parallel" and unit.transfers_per_vector == 1:
+        return "held"
+    vector_bits = unit.input_width * unit.transfers_per_vector
+    return "block" if vector_bits > SMALLEST_BLOCK_BITS else "logic"
 
 
 def _weights(

@@ -15,6 +15,7 @@ from ...hw.fifo import FifoConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.pair_sums import PairSumsConfig
+from ...hw.parallel_window import ParallelWindowConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
@@ -43,6 +44,14 @@ def _(config: SlidingWindowConfig, family: str) -> Resources:
     depth, width = config.memory_shape
     control = Resources(90, 35 + width)
     return memory_cost(config.memory, width, depth, family, writable=True) + control
+
+
+@stage_cost.register
+def _(config: ParallelWindowConfig, family: str) -> Resources:
+    depth, width = config.memory_shape
+    rows = memory_cost(config.memory, width, depth, family, writable=True)
+    taps = config.output_width
+    return rows.times(config.kernel_height) + Resources(80 + taps // 3, 40 + taps)
 
 
 @stage_cost.register

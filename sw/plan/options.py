@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ...boards.board import Board
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
+from ...hw.parallel_window import ParallelWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.width_converter import WidthConverterConfig
 from ..build.device_forms import device_forms
@@ -43,7 +44,8 @@ def layer_options(network: Network, node: Conv | Dense, board: Board) -> list[Op
         if pe * simd * node.weight_type.bits > board.capacity.lut4 // 2:
             continue
         for folding in _forms(network, node, pe, simd, board):
-            options.append(_option(network, node, folding, board))
+            option = _option(network, node, folding, board)
+            options += [option] if option else []
     return _undominated(options)
 
 
@@ -64,12 +66,15 @@ def _forms(
                 yield Folding(pe, simd, form, "logic", window, "planes")
 
 
-def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board) -> Option:
+def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board) -> Option | None:
+    """The cost of a folding; None for a parallel window that would hold its array up."""
     consumer = absorbed_by(network, node)
     layer = layer_stages(network, node, consumer, folding, device_forms(board))
     stages = [config for _, config in layer.stages]
     product = stages[-1]
     assert isinstance(product, MatrixVectorLayerConfig)
+    if not _keeps_pace(stages):
+        return None
     presets = _preset_form(product, board)
     if presets != folding.presets:
         folding = replace(folding, presets=presets)
@@ -83,6 +88,15 @@ def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board
     stages += _behind(network, edge, folding.pe, bits)
     cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
     return Option(folding, max(config.interval_cycles for config in stages), cost)
+
+
+def _keeps_pace(stages: list[StageConfig]) -> bool:
+    """Whether a layer's interval is that of its slowest stage. A parallel window whose windows wait may be late with the next row's first one."""
+    window = stages[0]
+    if not isinstance(window, ParallelWindowConfig):
+        return True
+    interval = max(stage.interval_cycles for stage in stages)
+    return window.schedule.paced_interval(1, interval // window.outputs_per_frame) <= interval
 
 
 def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:

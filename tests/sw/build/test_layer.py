@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rbonn.hw.matrix_vector_layer import MatrixVectorLayerConfig
 from rbonn.hw.operands import BITS, Bits, Integers, Products
+from rbonn.hw.parallel_window import ParallelWindowConfig
 from rbonn.sw.build.device_forms import PORTABLE, DeviceForms
 from rbonn.sw.build.layer import LayerStages, absorbed_by, layer_stages
 from rbonn.sw.errors import UnsupportedLayerError
@@ -30,11 +31,11 @@ from rbonn.sw.network import (
     UInt,
 )
 from rbonn.sw.network.datatypes import to_codes
-from rbonn.sw.plan.folding import Folding, divisors
+from rbonn.sw.plan.folding import Folding, divisors, window_forms
 
 from ...hw.operand_case import packed
 from ...hw.series import Series
-from ...hw.stream_driver import Stalls, drive
+from ...hw.stream_driver import Run, Stalls, drive
 
 BIPOLAR = Bipolar()
 ECP5_LIKE = DeviceForms(back_pressure="credit", read_latency=2)
@@ -123,7 +124,7 @@ class Layer:
             return (self.sums >= self.reader.thresholds).astype(np.int64)
         return self.sums + self.bias if self.consumer == "bias" else self.sums
 
-    def check(self, folding: Folding, forms: DeviceForms = PORTABLE, **options) -> None:
+    def check(self, folding: Folding, forms: DeviceForms = PORTABLE, **options) -> Run:
         """Runs the layer and compares all outputs, and what the probes would see."""
         layer = self.stages(folding, forms)
         codes = to_codes(self.images, self.source.datatype).reshape(-1, layer.input_lanes)
@@ -141,6 +142,7 @@ class Layer:
             assert np.array_equal(layer.presets.observed(self.sums), self.results)
         else:
             assert np.array_equal(layer.presets.observed(self.sums) >= 0, self.results)
+        return run
 
 
 def _random(rng: np.random.Generator, datatype: DataType, shape: tuple[int, ...]) -> np.ndarray:
@@ -214,6 +216,36 @@ CASES = {
         Folding(2, 12, "absorbed", integers="planes"),
         Bits(4),
     ),
+    "bits, a whole window at once": (
+        Layer(EdgeType(Bipolar(), (5, 4, 3)), padding=1),
+        Folding(1, 27, window="parallel"),
+        BITS,
+    ),
+    "bits, a window in parts": (
+        Layer(EdgeType(Bipolar(), (5, 4, 3)), stride=2, padding=1, pad_value=1, consumer="bits"),
+        Folding(2, 9, window="parallel"),
+        BITS,
+    ),
+    "bits, one row group of a whole window": (
+        Layer(EdgeType(Bipolar(), (4, 5, 2)), kernel=(2, 3), consumer="bits"),
+        Folding(4, 12, "logic", window="parallel"),
+        BITS,
+    ),
+    "int8 stem, a whole window at once": (
+        Layer(STEM, Int(8), padding=1, pad_value=9),
+        Folding(1, 27, "logic", window="parallel"),
+        Products(8, False, 8),
+    ),
+    "binary stem, a whole window at once": (
+        Layer(STEM, padding=1, consumer="bits"),
+        Folding(2, 27, window="parallel"),
+        Integers(8),
+    ),
+    "bit by bit, a whole window at once": (
+        Layer(STEM, padding=1),
+        Folding(4, 27, window="parallel", integers="planes"),
+        Bits(8),
+    ),
     "bits, zero padding": (
         Layer(EdgeType(Bipolar(), (4, 4, 3)), padding=1),
         Folding(2, 9),
@@ -235,6 +267,27 @@ def test_a_layer_of_any_operands_equals_numpy(layer: Layer, folding: Folding, op
 def test_credits_and_slow_memories_change_nothing(name: str) -> None:
     layer, folding, _ = CASES[name]
     layer.check(folding, ECP5_LIKE, stalls=Stalls(2))
+
+
+@pytest.mark.parametrize("pe", [1, 2, 4])
+@pytest.mark.parametrize(("stride", "padding"), [(1, 1), (2, 1), (1, 0)])
+@pytest.mark.parametrize("forms", [PORTABLE, ECP5_LIKE], ids=["enable", "credit"])
+def test_a_parallel_window_with_a_border_costs_the_array_no_cycle(
+    pe: int, stride: int, padding: int, forms: DeviceForms
+) -> None:
+    layer = Layer(EdgeType(Bipolar(), (6, 6, 2)), BIPOLAR, 4, (3, 3), stride, padding, n_images=5)
+    folding = Folding(pe, 18, window="parallel")
+    configs = [config for _, config in layer.stages(folding, forms).stages]
+    product = configs[-1]
+    assert isinstance(product, MatrixVectorLayerConfig)
+    assert not product.replay.is_buffered
+    run = layer.check(folding, forms)
+    interval = max(config.interval_cycles for config in configs)
+    if padding == 0:  # then the first window of a frame may be late
+        window = configs[0]
+        assert isinstance(window, ParallelWindowConfig)
+        interval = max(interval, window.schedule.paced_interval(1, layer.rows // pe))
+    assert run.intervals(product.outputs_per_frame)[1:] == [interval] * 3
 
 
 @settings(max_examples=25, deadline=None)
@@ -262,12 +315,14 @@ def test_any_folding_of_any_types_equals_numpy(data: st.DataObject) -> None:
     if layer.kernel == (2, 2):
         layer = replace(layer, padding=data.draw(st.integers(0, 1)))
     mh, mw = layer.node.matrix.shape
+    simd = data.draw(st.sampled_from(divisors(mw)))
     folding = Folding(
         data.draw(st.sampled_from(divisors(mh))),
-        data.draw(st.sampled_from(divisors(mw))),
+        simd,
         data.draw(st.sampled_from(["block", "logic"])),
         data.draw(st.sampled_from(["block", "logic"])),
-        integers=data.draw(st.sampled_from(["whole", "planes"])),
+        data.draw(st.sampled_from(window_forms(layer.node, simd))),
+        data.draw(st.sampled_from(["whole", "planes"])),
     )
     layer.check(folding, stalls=Stalls(data.draw(st.integers(0, 99))))
 
