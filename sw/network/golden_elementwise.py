@@ -104,7 +104,7 @@ def _scaled(
     half = (1 << shift) >> 1
     products = [int(m) * value for m in multipliers for value in reach]
     sums = [p + int(b) + half for p, b in zip(products, np.repeat(offsets, 2), strict=True)]
-    ends = [*reach, *products, *sums, *(int(b) + half for b in offsets)]
+    ends = [*reach, *products, *sums]  # and offsets, which are sums too: 0 is in reach or between
     if max(abs(min(ends)), abs(max(ends))) >= 1 << 62:
         raise UnsupportedLayerError(
             f"node {name!r}: its products reach {max(ends, key=abs)}, beyond 63 bits",

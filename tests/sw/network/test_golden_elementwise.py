@@ -182,7 +182,7 @@ def test_int32_is_chosen_up_to_its_ends_and_not_beyond():
         (UInt(31), 1, 0, 0, torch.int32),
         (UInt(32), 0, 0, 0, torch.int64),  # the value itself has no place
         (UInt(1), 0, 2**31 - 1, 0, torch.int32),
-        (UInt(1), -1, 2**31, 0, torch.int64),  # the offset itself has no place, though a sum would
+        (UInt(1), -1, 2**31, 0, torch.int64),  # the sum of 0
     ],
 )
 def test_affine_is_exact_on_both_sides_of_the_end_of_int32(
