@@ -15,6 +15,7 @@ from functools import singledispatch
 import numpy as np
 
 from ...hw.accelerator import AcceleratorConfig, Source, Stage
+from ...hw.affine import AffineConfig
 from ...hw.argmax import ArgMaxConfig
 from ...hw.bit_planes import BitPlanesConfig
 from ...hw.fifo import FifoConfig
@@ -22,6 +23,7 @@ from ...hw.fork import ForkConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.pair_sums import PairSumsConfig
+from ...hw.parallel_window import ParallelWindowConfig
 from ...hw.residual_add import ResidualAddConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig, n_outputs
@@ -103,6 +105,11 @@ def _(config: SlidingWindowConfig, inputs: np.ndarray) -> np.ndarray:
 
 
 @earliest.register
+def _(config: ParallelWindowConfig, inputs: np.ndarray) -> np.ndarray:
+    return np.array(config.schedule.play(inputs.tolist()).offered)
+
+
+@earliest.register
 def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
     unit, replay = config.unit, config.replay
     taken = inputs
@@ -127,7 +134,8 @@ def _(config: BitPlanesConfig, inputs: np.ndarray) -> np.ndarray:
 
 @earliest.register
 def _(
-    config: ArgMaxConfig
+    config: AffineConfig
+    | ArgMaxConfig
     | FifoConfig
     | ForkConfig
     | PairSumsConfig
