@@ -118,7 +118,6 @@ def convolved(node, x):
     out = np.zeros((n, len(rows), len(columns), n_out), np.int64)
     for i, r in enumerate(rows):
         for j, c in enumerate(columns):
-            window = padded[:, r : r + kernel_height, c : c + kernel_width]
-            for k in range(n_out):
-                out[:, i, j, k] = (window * weights[k]).sum(axis=(1, 2, 3))
+            window = padded[:, None, r : r + kernel_height, c : c + kernel_width]
+            out[:, i, j] = (window * weights).sum(axis=(2, 3, 4))
     return out

@@ -40,6 +40,7 @@ from .integer_reference import network_reference
 
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_every_node_equals_its_integer_reference(kind):
+    @settings(max_examples=30)
     @given(drawn=nodes(kind), seed=SEEDS, n=st.integers(0, 3))
     def check(drawn, seed, n):
         x, node = drawn
@@ -151,6 +152,15 @@ def test_a_residual_network_with_shortcuts_of_either_kind_equals_the_reference_a
     _, saturations = assert_equal_to_reference(network, random_images(network, 5))
     kinds = {node.kind for node in network.nodes if saturations[node.name]}
     assert kinds == {"Affine", "PReLU", "Add"}
+
+
+def test_a_network_of_the_size_that_ships_equals_the_reference():
+    """18 blocks of 16, 32 and 64 channels on 32 x 32 pixels, and a 16-bit stream."""
+    blocks = [
+        BlockShape(16 << group, 1 + (group > 0 and not k)) for group in range(3) for k in range(6)
+    ]
+    network = random_residual_network((32, 32, 3), blocks, stem_channels=16, n_classes=10)
+    assert_equal_to_reference(network, random_images(network, 1))
 
 
 def test_what_is_kept_changes_no_value_and_neither_does_freeing_the_rest():
