@@ -20,7 +20,7 @@ def multiply_add(config: MultiplyAddConfig) -> wiring.Component:
     -------
     enable : In(1) - the registers move only while this is high
     x : In(x_bits)
-    multiplier : In(signed(multiplier_bits))
+    multiplier : In(multiplier_bits)
     addend : In(output_bits)
     o : Out(output_bits)
     """

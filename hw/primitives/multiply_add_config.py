@@ -92,7 +92,7 @@ class MultiplyAddConfig:
         return {
             "enable": In(1),
             "x": In(self.x_bits),
-            "multiplier": In(signed(self.multiplier_bits)),
+            "multiplier": In(self.multiplier_bits),
             "addend": In(self.output_bits),
             "o": Out(self.output_bits),
         }

@@ -209,3 +209,68 @@ module DP16KD(
   assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = READS_36 ? o_b[17:0] : o_a[17:0];
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = READS_36 ? o_b[35:18] : o_b[17:0];
 endmodule
+
+// A multiplier of 18 x 18 bits, each operand signed or not, with registers for the operands, in its middle and for the product.
+//
+// In use are CLK0 and CE0, registers that are all there or all away in each of the three places, and operands from pins A and B.
+// Anything else ends the simulation, a reset too: no register needs one.
+module MULT18X18D(
+  input A0, A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17,
+  input B0, B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17,
+  input C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13, C14, C15, C16, C17,
+  input SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
+  input CLK0, CLK1, CLK2, CLK3, CE0, CE1, CE2, CE3, RST0, RST1, RST2, RST3,
+  input SRIA0, SRIA1, SRIA2, SRIA3, SRIA4, SRIA5, SRIA6, SRIA7, SRIA8, SRIA9, SRIA10, SRIA11, SRIA12, SRIA13, SRIA14, SRIA15, SRIA16, SRIA17,
+  input SRIB0, SRIB1, SRIB2, SRIB3, SRIB4, SRIB5, SRIB6, SRIB7, SRIB8, SRIB9, SRIB10, SRIB11, SRIB12, SRIB13, SRIB14, SRIB15, SRIB16, SRIB17,
+  output SROA0, SROA1, SROA2, SROA3, SROA4, SROA5, SROA6, SROA7, SROA8, SROA9, SROA10, SROA11, SROA12, SROA13, SROA14, SROA15, SROA16, SROA17,
+  output SROB0, SROB1, SROB2, SROB3, SROB4, SROB5, SROB6, SROB7, SROB8, SROB9, SROB10, SROB11, SROB12, SROB13, SROB14, SROB15, SROB16, SROB17,
+  output ROA0, ROA1, ROA2, ROA3, ROA4, ROA5, ROA6, ROA7, ROA8, ROA9, ROA10, ROA11, ROA12, ROA13, ROA14, ROA15, ROA16, ROA17,
+  output ROB0, ROB1, ROB2, ROB3, ROB4, ROB5, ROB6, ROB7, ROB8, ROB9, ROB10, ROB11, ROB12, ROB13, ROB14, ROB15, ROB16, ROB17,
+  output ROC0, ROC1, ROC2, ROC3, ROC4, ROC5, ROC6, ROC7, ROC8, ROC9, ROC10, ROC11, ROC12, ROC13, ROC14, ROC15, ROC16, ROC17,
+  output P0, P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P15, P16, P17,
+  output P18, P19, P20, P21, P22, P23, P24, P25, P26, P27, P28, P29, P30, P31, P32, P33, P34, P35,
+  output SIGNEDP
+);
+  parameter REG_INPUTA_CLK = "NONE", REG_INPUTA_CE = "CE0", REG_INPUTA_RST = "RST0";
+  parameter REG_INPUTB_CLK = "NONE", REG_INPUTB_CE = "CE0", REG_INPUTB_RST = "RST0";
+  parameter REG_INPUTC_CLK = "NONE", REG_INPUTC_CE = "CE0", REG_INPUTC_RST = "RST0";
+  parameter REG_PIPELINE_CLK = "NONE", REG_PIPELINE_CE = "CE0", REG_PIPELINE_RST = "RST0";
+  parameter REG_OUTPUT_CLK = "NONE", REG_OUTPUT_CE = "CE0", REG_OUTPUT_RST = "RST0";
+  parameter CLK0_DIV = "ENABLED", CLK1_DIV = "ENABLED", CLK2_DIV = "ENABLED", CLK3_DIV = "ENABLED";
+  parameter HIGHSPEED_CLK = "NONE";
+  parameter GSR = "ENABLED";
+  parameter CAS_MATCH_REG = "FALSE";
+  parameter SOURCEB_MODE = "B_SHIFT";
+  parameter MULT_BYPASS = "DISABLED";
+  parameter RESETMODE = "SYNC";
+
+  localparam HAS_INPUT = REG_INPUTA_CLK == "CLK0", HAS_MIDDLE = REG_PIPELINE_CLK == "CLK0", HAS_OUTPUT = REG_OUTPUT_CLK == "CLK0";
+  localparam IS_KNOWN = (REG_INPUTA_CLK == "CLK0" || REG_INPUTA_CLK == "NONE") && REG_INPUTB_CLK == REG_INPUTA_CLK && REG_INPUTC_CLK == "NONE"
+    && (REG_PIPELINE_CLK == "CLK0" || REG_PIPELINE_CLK == "NONE") && (REG_OUTPUT_CLK == "CLK0" || REG_OUTPUT_CLK == "NONE")
+    && REG_INPUTA_CE == "CE0" && REG_INPUTB_CE == "CE0" && REG_PIPELINE_CE == "CE0" && REG_OUTPUT_CE == "CE0"
+    && REG_INPUTA_RST == "RST0" && REG_INPUTB_RST == "RST0" && REG_PIPELINE_RST == "RST0" && REG_OUTPUT_RST == "RST0"
+    && CLK0_DIV == "ENABLED" && HIGHSPEED_CLK == "NONE" && CAS_MATCH_REG == "FALSE" && SOURCEB_MODE == "B_SHIFT" && MULT_BYPASS == "DISABLED"
+    && RESETMODE == "SYNC";
+  initial if (!IS_KNOWN) $fatal(1, "MULT18X18D: no model of these parameters");
+  always @(SOURCEA, SOURCEB, RST0)
+    if (SOURCEA === 1'b1 || SOURCEB === 1'b1 || RST0 === 1'b1) $fatal(1, "MULT18X18D: no model of shifted operands and resets");
+
+  wire [17:0] a = {A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0};
+  wire [17:0] b = {B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
+  // The signs travel with their operands.
+  reg [18:0] a_register = 0, b_register = 0;
+  reg [35:0] middle_register = 0, output_register = 0;
+  wire signed [18:0] a_operand = HAS_INPUT ? a_register : {SIGNEDA & A17, a};
+  wire signed [18:0] b_operand = HAS_INPUT ? b_register : {SIGNEDB & B17, b};
+  wire signed [37:0] exact = a_operand * b_operand;
+  wire [35:0] middle = HAS_MIDDLE ? middle_register : exact[35:0];
+  always @(posedge CLK0)
+    if (CE0) begin
+      a_register <= {SIGNEDA & A17, a};
+      b_register <= {SIGNEDB & B17, b};
+      middle_register <= exact[35:0];
+      output_register <= middle;
+    end
+  assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16, P15, P14, P13, P12, P11, P10, P9, P8,
+    P7, P6, P5, P4, P3, P2, P1, P0} = HAS_OUTPUT ? output_register : middle;
+endmodule

@@ -10,7 +10,11 @@ WORD = 16
 
 
 class Ice40MultiplyAdd(wiring.Component):
-    """See `multiply_add`. Everything is in the block: registers for the operands and the addend, the adder, a register for the sum."""
+    """See `multiply_add`. Everything is in the block: registers for the operands and the addend, the adder, a register for the sum.
+
+    Synthesis must not look for products itself (option ``-dsp`` of ``synth_ice40``): yosys 0.70 then takes this block for one of its own
+    and removes its registers.
+    """
 
     def __init__(self, config: MultiplyAddConfig) -> None:
         self.config = config

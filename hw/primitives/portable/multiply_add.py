@@ -17,7 +17,7 @@ class InferredMultiplyAdd(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        operands = [as_operand(config, self.x), self.multiplier]
+        operands = [as_operand(config, self.x), self.multiplier.as_signed()]
         a, b = registers(m, self.enable, "operand", operands)
         (product,) = registers(m, self.enable, "product", [a * b])
         with m.If(self.enable):
@@ -35,7 +35,7 @@ class LogicMultiplyAdd(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        operands = [as_operand(config, self.x), self.multiplier]
+        operands = [as_operand(config, self.x), self.multiplier.as_signed()]
         short, long = sorted(registers(m, self.enable, "operand", operands), key=len)
         parts = [Mux(bit, long, 0) for bit in short]
         # The highest bit of two's complement counts negative: its part is taken away, by whatever adder it meets.

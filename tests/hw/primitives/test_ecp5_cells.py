@@ -89,6 +89,88 @@ endmodule
     assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
 
 
+def multiplier_top(parameters: str, signs: tuple[int, int] | None) -> str:
+    """A module of one MULT18X18D; with `signs` None they are inputs."""
+    a, b = ("signed_a", "signed_b") if signs is None else signs
+    pins = [f".A{k}(a[{k}]), .B{k}(b[{k}])" for k in range(18)] + [f".P{k}(p[{k}])" for k in range(36)]  # fmt: skip
+    signals = "" if signs is not None else "\n  input signed_a;\n  input signed_b;"
+    return f"""
+module top(clk, enable, reset, source, {"signed_a, signed_b, " if signs is None else ""}a, b, p);
+  input clk;
+  input enable;
+  input reset;
+  input source;{signals}
+  input [17:0] a;
+  input [17:0] b;
+  output [35:0] p;
+  MULT18X18D #({parameters}) block(.CLK0(clk), .CE0(enable), .RST0(reset), .SIGNEDA({a}), .SIGNEDB({b}),
+    .SOURCEA(source), .SOURCEB(1'b0), {", ".join(pins)});
+endmodule
+"""
+
+
+def product(row: dict[str, int]) -> int:
+    """36 bits of what the block multiplies in a cycle."""
+    a, b = (row[pin] - (row[f"signed_{pin}"] and row[pin] >> 17) * (1 << 18) for pin in ("a", "b"))
+    return a * b & (1 << 36) - 1
+
+
+@pytest.mark.parametrize("places", range(8))
+def test_mult18x18d_multiplies_with_any_signs_and_registers(places: int) -> None:
+    """The registers against a list of what was in them."""
+    rng = random.Random(places)
+    has_input, has_middle, has_output = (bool(places >> k & 1) for k in range(3))
+    chosen = [("INPUTA", has_input), ("INPUTB", has_input), ("PIPELINE", has_middle), ("OUTPUT", has_output)]  # fmt: skip
+    parameters = ", ".join(f'.REG_{name}_CLK("{"CLK0" if there else "NONE"}")' for name, there in chosen)  # fmt: skip
+    ends = [0, 1, (1 << 17) - 1, 1 << 17, (1 << 18) - 1]
+    rows = [
+        {
+            "enable": int(rng.random() < 0.8),
+            "reset": 0,
+            "source": 0,
+            "signed_a": rng.getrandbits(1),
+            "signed_b": rng.getrandbits(1),
+            "a": rng.choice([*ends, rng.getrandbits(18)]),
+            "b": rng.choice([*ends, rng.getrandbits(18)]),
+        }
+        for _ in range(400)
+    ]
+    held = [0] * (has_input + has_middle + has_output)
+    expected = []
+    for row in rows:
+        way = [product(row), *held]
+        expected.append(way[-1])
+        if row["enable"]:
+            held = way[:-1]
+    results = play(multiplier_top(parameters, None) + MODELS, rows)
+    assert [row["p"] for row in results] == expected
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        '.REG_INPUTA_CLK("CLK0")',
+        '.REG_OUTPUT_CLK("CLK1")',
+        '.REG_INPUTC_CLK("CLK0")',
+        '.REG_PIPELINE_CE("CE2")',
+        '.RESETMODE("ASYNC")',
+        '.MULT_BYPASS("ENABLED")',
+        '.SOURCEB_MODE("C_SHIFT")',
+    ],
+)
+def test_mult18x18d_refuses_what_it_does_not_model(parameters: str) -> None:
+    row = {"enable": 1, "reset": 0, "source": 0, "a": 1, "b": 1}
+    with pytest.raises(AssertionError, match="MULT18X18D: no model of these parameters"):
+        play(multiplier_top(parameters, (1, 1)) + MODELS, [row])
+
+
+@pytest.mark.parametrize("pin", ["reset", "source"])
+def test_mult18x18d_refuses_resets_and_shifted_operands(pin: str) -> None:
+    row = {"enable": 1, "reset": 0, "source": 0, "a": 1, "b": 1, pin: 1}
+    with pytest.raises(AssertionError, match="no model of shifted operands and resets"):
+        play(multiplier_top('.REG_OUTPUT_CLK("CLK0")', (1, 1)) + MODELS, [row])
+
+
 class Ram(wiring.Component):
     """A memory with two ports that yosys maps: a writing one, and a reading one, or one that does both."""
 

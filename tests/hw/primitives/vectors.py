@@ -64,7 +64,8 @@ endmodule
             "".join(" ".join(f"{row[port]:x}" for port in inputs) + "\n" for row in rows)
         )
         (folder / "design.v").write_text(bench + verilog)
-        command = ["iverilog", "-g2012", "-s", "bench", "-o", "program", "design.v"]
+        # A pin's default is no Verilog of 2012, which Icarus keeps to.
+        command = ["iverilog", "-g2012", "-DNO_ICE40_DEFAULT_ASSIGNMENTS", "-s", "bench", "-o", "program", "design.v"]  # fmt: skip
         (folder / "cells.v").write_text(cell_models(family) if family else "")
         command += ["-l", "cells.v"]
         for step in (command, ["vvp", "-n", "program"]):
