@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 FRAMES = 6
 """Frames that are played until the interval counts as settled."""
@@ -85,14 +85,14 @@ class ParallelWindowSchedule:
         """Steps from a window to the next one of its row."""
         return min(self.stride, self.kernel_width)
 
-    @property
+    @cached_property
     def columns(self) -> tuple[int, ...]:
         """Columns that each output row reads, one per step; those from `width` on are padding."""
         first = range(self.first_columns)
         ends = (self.first_columns + x * self.stride for x in range(1, self.out_width))
         return (*first, *(column for end in ends for column in range(end - self.next_columns, end)))
 
-    @property
+    @cached_property
     def last_column(self) -> int:
         """The last column of the image that is read."""
         return min(self.columns[-1], self.width - 1)
