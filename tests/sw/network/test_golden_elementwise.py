@@ -46,6 +46,7 @@ def function_of(node, x):
             return lambda _: compare(np.full(x.shape[2], node.threshold), x)
         case Threshold():
             return lambda _: compare(node.thresholds, x)
+    raise NotImplementedError(node.kind)
 
 
 @pytest.mark.parametrize("kind", [Binarise, Thermometer, Threshold, Affine, PReLU, Add])
@@ -193,6 +194,25 @@ def test_affine_is_exact_on_both_sides_of_the_end_of_int32(
     for value in (datatype.minimum, datatype.minimum + 1, datatype.maximum - 1, datatype.maximum):
         run(node, x, [value])
     assert affine(node, x, lambda _: None)(torch.zeros(1, 1, 1, 1)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("bits", "slope", "shift", "dtype"),
+    [
+        (18, 2**14, 0, torch.int32),  # products from -2^31
+        (18, 2**14, 16, torch.int32),  # positive values are not multiplied
+        (19, 2**14, 0, torch.int64),
+        (18, -(2**14), 0, torch.int64),  # products to +2^31
+        (18, -(2**14) + 1, 0, torch.int32),  # 2^31 - 2^17
+        (18, -(2**14) + 1, 18, torch.int64),  # and half of 2^18
+    ],
+)
+def test_prelu_is_exact_on_both_sides_of_the_end_of_int32(bits, slope, shift, dtype):
+    node, x = PReLU("n", ("x",), ones(1, slope), shift), edge(Int(bits), 1)
+    low, high = Int(bits).minimum, Int(bits).maximum
+    for value in (low, low + 1, -1, 0, 1, high):
+        run(node, x, [value])
+    assert prelu(node, x, lambda _: None)(torch.zeros(1, 1, 1, 1)).dtype == dtype
 
 
 def test_a_residual_stream_is_computed_in_int32():
