@@ -24,6 +24,7 @@ from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.pair_sums import PairSumsConfig
 from ...hw.parallel_window import ParallelWindowConfig
+from ...hw.prelu import PReLUConfig
 from ...hw.residual_add import ResidualAddConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig, n_outputs
@@ -116,6 +117,8 @@ def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
     if replay.is_buffered:  # a vector is taken when all of it is there
         ends = inputs[replay.words - 1 :: replay.words] + replay.fill_cycles
         taken = one_per_cycle(np.repeat(ends, replay.words * replay.times))
+    elif replay.held_cycles:  # the word is used while it is offered
+        taken = one_per_cycle(np.repeat(inputs, replay.times))
     return taken[unit.transfers_per_vector - 1 :: unit.transfers_per_vector] + unit.latency_cycles
 
 
@@ -138,6 +141,7 @@ def _(
     | ArgMaxConfig
     | FifoConfig
     | ForkConfig
+    | PReLUConfig
     | PairSumsConfig
     | ThermometerConfig
     | ThresholdConfig,
