@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from ..network import EdgeType, Network, UInt
 from ..train.checkpoint import FORMAT, load_checkpoint, load_network_tensors, refuse_state
 from ..train.experiment import IMAGE_SHAPES
 from .lowering import lower
+from .stream_format import FixedPoint
 
 Shape = tuple[int, int, int]
 
@@ -39,9 +41,18 @@ class Trained:
     image: EdgeType
     metadata: dict[str, Any]
 
-    def lowered(self) -> Network:
-        """The integer network, see `lower`."""
-        return lower(self.module, self.name, self.image, metadata=self.metadata)
+    def lowered(
+        self, calibration: np.ndarray | None = None, fixed_point: FixedPoint | None = None
+    ) -> Network:
+        """The integer network. Parameters as `lower` has them."""
+        return lower(
+            self.module,
+            self.name,
+            self.image,
+            metadata=self.metadata,
+            calibration=calibration,
+            fixed_point=fixed_point,
+        )
 
 
 def lower_checkpoint(
@@ -50,9 +61,12 @@ def lower_checkpoint(
     module: str | None = None,
     image_shape: Shape | None = None,
     name: str | None = None,
+    calibration: np.ndarray | None = None,
+    fixed_point: FixedPoint | None = None,
 ) -> Network:
     """The integer network of a checkpoint. Parameters and errors as `read_trained` and `lower` have them."""
-    return read_trained(path, module=module, image_shape=image_shape, name=name).lowered()
+    trained = read_trained(path, module=module, image_shape=image_shape, name=name)
+    return trained.lowered(calibration, fixed_point)
 
 
 def read_trained(

@@ -17,12 +17,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rbonn.sw.errors import UnsupportedLayerError
 from rbonn.sw.lower import FixedPoint, lower
-from rbonn.sw.lower.trace import trace
-from rbonn.sw.network import Affine, AvgPool, Conv, Int, PReLU
+from rbonn.sw.lower.residual_nodes import affine_node
+from rbonn.sw.lower.trace import Layer, trace
+from rbonn.sw.network import Int
 from rbonn.sw.network.golden import GoldenModel
 
 from . import integer_reference
-from .residual_modules import Shape, build, shapes
+from .residual_modules import build, shapes
 
 
 def nhwc(x):
@@ -157,3 +158,20 @@ def test_every_error_of_the_stream_is_within_the_bound_of_its_roundings(
     bounds = Bounds(module, network, edges)
     bounds.run(images)
     assert bounds.checked == 2 + 2 * len(shape.blocks)
+
+
+@given(factor=st.floats(-200, 200), offset=st.floats(-1000, 1000), x=st.integers(-600, 600))
+def test_an_affine_is_its_line_rounded_but_for_16_bits_of_multiplier(factor, offset, x):
+    layer = Layer("norm", torch.nn.BatchNorm2d(1))
+    node = affine_node(layer, "a", "x", np.array([factor]), np.array([offset]), Int(20))
+    (actual,) = integer_reference._affine(node, np.array([x]), Int(20))
+    assert abs(actual - (factor * x + offset)) <= affine_error(node, x) + 1e-9
+
+
+def test_a_factor_that_no_multiplier_holds_is_refused_with_its_layer():
+    layer = Layer("group1.0.product", torch.nn.BatchNorm2d(1))
+    with pytest.raises(
+        UnsupportedLayerError,
+        match=r"layer group1\.0\.product \(BatchNorm2d\): a factor of 40000 does not fit a multiplier of 16 bits \(block1_norm\)",
+    ):
+        affine_node(layer, "block1_norm", "x", np.array([1.0, -40000.0]), np.zeros(2), Int(16))
