@@ -20,6 +20,7 @@ def block_memory(config: BlockMemoryConfig) -> wiring.Component:
     -------
     read : In(read_signature(depth, width))
     write : In(write_signature(depth, width)) - only where `writable`
+    output_enable : In(1) - only with that option: the second of the two cycles is one with this, ``read.enable`` counts for the first
     """
     forms = {"portable": PortableBlockMemory, "ecp5": Ecp5BlockMemory}
     return forms[config.form](config)

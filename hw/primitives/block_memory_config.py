@@ -35,6 +35,8 @@ class BlockMemoryConfig:
     read_latency : int - cycles with `enable` from an address to its word: 1, or 2 with a register behind the memory
     writable : bool - whether there is a write port
     form : str - "portable" (any device, left to synthesis) or "ecp5" (DP16KD, with its own output register)
+    output_enable : bool - whether the register behind the memory has an enable of its own, so that the memory can be read while it waits;
+        only with read latency 2
     """
 
     width: int
@@ -43,6 +45,7 @@ class BlockMemoryConfig:
     read_latency: int = 1
     writable: bool = False
     form: str = "portable"
+    output_enable: bool = False
 
     def __post_init__(self) -> None:
         for name in ("width", "depth"):
@@ -62,6 +65,10 @@ class BlockMemoryConfig:
             raise ValueError(
                 f"Block memory read latency must be one of {READ_LATENCIES}, not {self.read_latency!r}"
             )
+        if self.output_enable and self.read_latency != 2:
+            raise ValueError(
+                f"Block memory read latency must be 2 with an output enable, not {self.read_latency!r}"
+            )
         if self.form not in BLOCK_MEMORY_FORMS:
             raise ValueError(
                 f"Block memory form must be one of {BLOCK_MEMORY_FORMS}, not {self.form!r}"
@@ -77,4 +84,6 @@ class BlockMemoryConfig:
         ports = {"read": In(read_signature(self.depth, self.width))}
         if self.writable:
             ports["write"] = In(write_signature(self.depth, self.width))
+        if self.output_enable:
+            ports["output_enable"] = In(1)
         return ports

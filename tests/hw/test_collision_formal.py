@@ -14,6 +14,7 @@ from amaranth.hdl import Assert, Module
 from amaranth.lib.memory import Memory
 from rbonn.hw import fifo, replay
 from rbonn.hw.fifo import FifoConfig
+from rbonn.hw.primitives.portable import block_memory
 from rbonn.hw.replay import Replay
 
 from .formal import prove
@@ -87,18 +88,28 @@ class WatchedMemory(Memory):
         return m
 
 
-def prove_fifo(folder: Path, depth: int, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(fifo, "Memory", WatchedMemory)
-    bench = Stimulus(FifoConfig(width=1, depth=depth).component())
+def prove_fifo(folder: Path, depth: int, monkeypatch: pytest.MonkeyPatch, **made_of: Any) -> str:
+    for module in (fifo, block_memory):
+        monkeypatch.setattr(module, "Memory", WatchedMemory)
+    bench = Stimulus(FifoConfig(width=1, depth=depth, **made_of).component())
     return prove(bench, folder, depth=12)
 
 
-@pytest.mark.parametrize("depth", [3, 4])
+@pytest.mark.parametrize(
+    ("depth", "made_of"),
+    [
+        (3, {}),
+        (4, {}),
+        (4, {"memory": "lut_ram"}),
+        (4, {"read_latency": 2}),
+        (5, {"read_latency": 2}),
+    ],
+)
 def test_a_fifo_never_reads_the_word_that_it_writes(
-    depth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    depth: int, made_of: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bounded, by more cycles than the counters of so few words need to get into any state."""
-    assert prove_fifo(tmp_path, depth, monkeypatch) == "PASS"
+    assert prove_fifo(tmp_path, depth, monkeypatch, **made_of) == "PASS"
 
 
 def test_a_fifo_that_believes_to_have_one_word_more_is_found(
@@ -106,3 +117,10 @@ def test_a_fifo_that_believes_to_have_one_word_more_is_found(
 ) -> None:
     plant(monkeypatch, fifo.Fifo, "is_full.eq(n_taken == n_words - 1)", "is_full.eq(0)")
     assert prove_fifo(tmp_path, 3, monkeypatch) == "FAIL"
+
+
+def test_the_same_in_block_ram_with_its_output_register_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, fifo.Fifo, "is_full.eq(n_taken == n_words - 1)", "is_full.eq(0)")
+    assert prove_fifo(tmp_path, 4, monkeypatch, read_latency=2) == "FAIL"

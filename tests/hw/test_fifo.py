@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rbonn.hw.fifo import FifoConfig
@@ -11,15 +12,24 @@ from .stream_driver import Stalls, capacity, drive
 
 DEPTHS = [0, 1, 2, 3, 4, 5, 8, 9]
 
+FIFOS = [
+    *(FifoConfig(8, depth, 10) for depth in DEPTHS),
+    *(FifoConfig(8, depth, 10, memory="lut_ram") for depth in (3, 4, 13)),
+    *(FifoConfig(8, depth, 10, read_latency=2) for depth in (2, 3, 4, 5, 6, 11)),
+]
+
+
+def name_of(config: FifoConfig) -> str:
+    return f"{config.depth} {config.memory} {config.read_latency}"
+
 
 def items(n: int, width: int = 8) -> list[int]:
     rng = random.Random(n)
     return [rng.getrandbits(width) for _ in range(n)]
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_it_takes_and_gives_one_transfer_per_cycle_after_its_latency(depth: int) -> None:
-    config = FifoConfig(width=8, depth=depth, transfers_per_frame=10)
+@pytest.mark.parametrize("config", FIFOS, ids=name_of)
+def test_it_takes_and_gives_one_transfer_per_cycle_after_its_latency(config: FifoConfig) -> None:
     run = drive(config.component(), items(30), n_outputs=30)
     assert run.outputs == items(30)
     assert run.input_cycles["i"] == list(range(30))
@@ -27,12 +37,14 @@ def test_it_takes_and_gives_one_transfer_per_cycle_after_its_latency(depth: int)
     assert run.intervals(10) == [config.interval_cycles] * 2
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("config", FIFOS, ids=name_of)
 @pytest.mark.parametrize("ready_after_valid", [False, True])
-def test_stalls_on_both_sides_neither_lose_nor_repeat(depth: int, ready_after_valid: bool) -> None:
+def test_stalls_on_both_sides_neither_lose_nor_repeat(
+    config: FifoConfig, ready_after_valid: bool
+) -> None:
     for seed in range(3):
         run = drive(
-            FifoConfig(width=8, depth=depth).component(),
+            config.component(),
             items(60),
             n_outputs=60,
             stalls=Stalls(seed),
@@ -41,19 +53,39 @@ def test_stalls_on_both_sides_neither_lose_nor_repeat(depth: int, ready_after_va
         assert run.outputs == items(60)
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_it_holds_exactly_its_depth(depth: int) -> None:
-    assert capacity(FifoConfig(width=8, depth=depth).component(), items(30)) == depth
+@pytest.mark.parametrize("config", FIFOS, ids=name_of)
+def test_it_holds_exactly_its_depth(config: FifoConfig) -> None:
+    assert capacity(config.component(), items(30)) == config.depth
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3, 5])
-def test_a_reset_empties_it(depth: int) -> None:
+@pytest.mark.parametrize("config", [c for c in FIFOS if c.depth], ids=name_of)
+def test_a_stalled_output_goes_on_without_a_gap(config: FifoConfig) -> None:
+    """Also when others arrive only while the first one waits at the output."""
+    dut, outputs = config.component(), []
+
+    async def bench(ctx) -> None:
+        for cycle in range(60):
+            ctx.set(dut.i.valid, cycle == 0 or cycle >= 10)
+            ctx.set(dut.o.ready, cycle >= 30)
+            ctx.set(dut.i.payload, cycle)
+            _, _, valid = await ctx.tick().sample(dut.o.valid)
+            outputs.append(valid)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert all(outputs[30:])
+
+
+@pytest.mark.parametrize("config", [c for c in FIFOS if c.depth in (1, 2, 3, 5)], ids=name_of)
+def test_a_reset_empties_it(config: FifoConfig) -> None:
     run = drive(
-        FifoConfig(width=8, depth=depth).component(),
+        config.component(),
         items(20),
         n_outputs=20,
         stalls=Stalls(4, longest_wait=9, names=("o",)),
-        reset_after=depth,
+        reset_after=config.depth,
     )
     assert run.outputs == items(20)
 
@@ -63,13 +95,13 @@ def test_a_reset_empties_it(depth: int) -> None:
     width=st.integers(1, 40),
     depth=st.integers(0, 12),
     seed=st.integers(0, 1000),
-    memory=st.sampled_from(["block", "logic"]),
+    made_of=st.sampled_from([("block", 1), ("block", 2), ("lut_ram", 1), ("logic", 1)]),
 )
 def test_any_width_and_depth_passes_on_what_it_got(
-    width: int, depth: int, seed: int, memory: str
+    width: int, depth: int, seed: int, made_of: tuple[str, int]
 ) -> None:
     sent = items(40, width)
-    config = FifoConfig(width=width, depth=depth, memory=memory)
+    config = FifoConfig(width, depth, memory=made_of[0], read_latency=made_of[1])
     assert drive(config.component(), sent, n_outputs=40, stalls=Stalls(seed)).outputs == sent
 
 
@@ -84,7 +116,16 @@ def test_any_width_and_depth_passes_on_what_it_got(
         ),
         (
             {"width": 8, "depth": 2, "memory": "ram"},
-            "Memory must be 'block' or 'logic', not 'ram'",
+            "Memory must be one of .*, not 'ram'",
+        ),
+        ({"width": 8, "depth": 9, "read_latency": 3}, "Read latency must be 1 or 2, not 3"),
+        (
+            {"width": 8, "depth": 9, "memory": "logic", "read_latency": 2},
+            "Read latency must be 1 outside of block RAM, not 2 in 'logic'",
+        ),
+        (
+            {"width": 8, "depth": 20000, "read_latency": 2, "form": "ecp5"},
+            "Block memory depth must be at most 16384 on ECP5, not 32768",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """FIFO and width converter, proved over every stall pattern of their first cycles."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from amaranth.hdl import Module
@@ -12,11 +13,19 @@ from .formal import prove_order
 pytestmark = pytest.mark.formal
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("depth", "made_of"),
+    [
+        *((depth, {"memory": "logic"}) for depth in (1, 2, 3)),
+        (3, {"memory": "lut_ram"}),
+        (4, {"read_latency": 2}),
+        (5, {"read_latency": 2}),
+    ],
+)
 def test_a_fifo_neither_loses_nor_repeats_and_holds_at_most_its_depth(
-    depth: int, tmp_path: Path
+    depth: int, made_of: dict[str, Any], tmp_path: Path
 ) -> None:
-    fifo = FifoConfig(width=1, depth=depth, memory="logic").component()
+    fifo = FifoConfig(width=1, depth=depth, **made_of).component()
     result = prove_order(
         fifo, tmp_path, element_bits=1, i_lanes=1, o_lanes=1, most_held=depth, depth=10
     )

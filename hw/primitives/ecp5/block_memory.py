@@ -86,6 +86,7 @@ class Ecp5BlockMemory(wiring.Component):
     ) -> Instance:
         """One DP16KD that writes through port A and reads through port B; of 36 bits, port A has the lower half."""
         unused = WORD_BITS[width]
+        output_enable = self.output_enable if self.config.output_enable else self.read.enable
         ports = {
             "CLKA": ClockSignal(),
             "CEA": Const(1),
@@ -94,8 +95,8 @@ class Ecp5BlockMemory(wiring.Component):
             "CEB": self.read.enable,
             "WEB": Const(0),
             # The lower half of a wide word leaves through port A: both output registers move with the reader.
-            "OCEA": self.read.enable,
-            "OCEB": self.read.enable,
+            "OCEA": output_enable,
+            "OCEB": output_enable,
             "RSTA": Const(0),
             "RSTB": Const(0),
         }

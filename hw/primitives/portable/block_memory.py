@@ -29,7 +29,7 @@ class PortableBlockMemory(wiring.Component):
         if config.read_latency == 1:
             m.d.comb += self.read.data.eq(port.data)
         else:
-            with m.If(self.read.enable):
+            with m.If(self.output_enable if config.output_enable else self.read.enable):
                 m.d.sync += self.read.data.eq(port.data)
         if config.writable:
             write = memory.write_port()
