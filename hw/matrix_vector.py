@@ -132,7 +132,9 @@ class MatrixVectorConfig:
             tree = self.operands.tree(self.simd, self.form, self.weights == "absorbed")
         planes = self.operands.planes
         most = self.beats_per_row * tree.most * ((1 << planes) - 1)
-        return ProcessingElementConfig(tree, self.accumulator_bits, most, self.output, planes)
+        return ProcessingElementConfig(
+            tree, self.accumulator_bits, most, self.output, planes, self.transfers_per_vector == 1
+        )
 
     @property
     def weight_bits(self) -> int:
@@ -199,7 +201,8 @@ class MatrixVectorConfig:
                 way = self.result_cycles + FifoConfig(1, places).latency_cycles + 1
                 if places * self.transfers_per_vector >= way:
                     break
-        return FifoConfig(self.output_width, places, memory="logic")
+        has_lut_ram = self.form == "ecp5"
+        return FifoConfig(self.output_width, places, memory="lut_ram" if has_lut_ram else "logic")
 
     def component(self) -> "MatrixVector":
         return MatrixVector(self)

@@ -26,7 +26,8 @@ class MatrixVectorLayerConfig:
         where leaves are absorbed; None where weights are streamed
     presets : PresetMemoryConfig or None - words of pe * accumulator_bits bits, for as many pixels as the frame has vectors; None for
         matches
-    replay_memory, replay_form : str - what vectors are kept in: `memory` and `form` of `ReplayConfig`
+    replay_memory, replay_form : str - what vectors are kept in: `memory` and `form` of `ReplayConfig`. "held", for vectors of one beat: in nothing,
+        their producer offers each until its last use, and full rate asks that it offers the next one in the cycle after
     """
 
     unit: MatrixVectorConfig
@@ -142,6 +143,11 @@ class MatrixVectorLayerConfig:
         )
 
     @property
+    def held_cycles(self) -> int:
+        """Cycles at full rate in which a vector is offered and used before the one in which it is taken; 0 unless it is held."""
+        return self.replay.held_cycles
+
+    @property
     def input_width(self) -> int:
         return self.unit.input_width
 
@@ -163,7 +169,10 @@ class MatrixVectorLayerConfig:
 
     @property
     def latency_cycles(self) -> int:
-        """Cycles from the transfer of a vector's last beat to the one in which its first result is offered."""
+        """Cycles from the transfer of a vector's last beat to the one in which its first result is offered.
+
+        Of a held vector, from the first cycle in which it is offered and the one before is taken; its transfer is `held_cycles` later.
+        """
         waits = self.replay.fill_cycles
         return (
             waits + (self.unit.transfers_per_vector - 1 if waits else 0) + self.unit.latency_cycles
@@ -177,7 +186,7 @@ class MatrixVectorLayer(wiring.Component):
     """Wires a `MatrixVector` to a `Replay` of its vectors, its weights and its `PresetMemory`: one stage of the accelerator.
 
     Each vector comes once, as ``mw // simd`` beats, and is kept while it is multiplied with one group of rows after the other. The next one
-    loads meanwhile, so at full rate there is no gap.
+    loads meanwhile, or waits at the output of its producer, so at full rate there is no gap.
 
     Members
     -------

@@ -23,6 +23,7 @@ class ProcessingElementConfig:
     most_matches : int - the most that a row can count: for matches its number of columns
     output : str - "bits": whether preset + count is at least 0; "sums": preset + step * count; "matches": the count, without preset
     planes : int - bit planes of a beat, lowest first, at least 1
+    is_unfolded : bool - whether every beat is a whole row, of one plane: its result then stands for one enabled cycle
     """
 
     popcount: BeatTreeConfig
@@ -30,6 +31,7 @@ class ProcessingElementConfig:
     most_matches: int
     output: str = "bits"
     planes: int = 1
+    is_unfolded: bool = False
 
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
@@ -183,12 +185,15 @@ class ProcessingElement(wiring.Component):
             whole, lowest = counting.result(m, padded, preset, owed), C(0, 0)
         else:
             start = preset[: len(accumulator)]
-            total = counting.accumulated(m, accumulator, count, late, start, self.is_first)
+            is_first = self.is_first
+            if config.is_unfolded:
+                step, is_first = self.enable, C(1, 1)
+            total = counting.accumulated(m, accumulator, count, late, start, is_first)
             with m.If(step):
                 m.d.sync += accumulator.eq(total)
             whole, lowest = accumulator, Signal(int(doubled), name="lowest", reset_less=True)
             if doubled:
-                with m.If(step & self.is_first):
+                with m.If(step & is_first):
                     m.d.sync += lowest.eq(self.preset[0])
         m.d.comb += [
             self.sum.eq(Cat(lowest, whole)),

@@ -19,6 +19,8 @@ from .primitives.block_memory import (
 )
 from .registers import delayed
 
+REPLAY_MEMORIES = ("block", "lut_ram", "logic", "held")
+
 
 def beats_signature(words: int, width: int) -> wiring.Signature:
     """Access to one vector after the other, seen from their reader.
@@ -47,7 +49,8 @@ class ReplayConfig:
     width : int - bits of a word, at least 1
     words : int - words of a vector, at least 1
     times : int - how often each vector is read, at least 1; once: nothing is buffered, a word is read while it is offered
-    memory : str - "block", "lut_ram" or "logic"; of one word a vector, registers serve whatever is asked for
+    memory : str - "block", "lut_ram" or "logic"; of one word a vector, registers serve whatever is asked for. "held": nothing is kept,
+        because the producer offers its word until it is taken, which is with the last use; for vectors of one word
     read_latency : int - enabled cycles from `take` to `data`, 1 or 2
     form : str - what "block" is made of, see `primitives.block_memory`
     coding : ParityPopcountConfig or None - how words are coded before they are kept
@@ -65,10 +68,10 @@ class ReplayConfig:
         for name in ("width", "words", "times"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Replay {name} must be at least 1, not {getattr(self, name)!r}")
-        if self.memory not in ("block", "lut_ram", "logic"):
-            raise ValueError(
-                f"Replay memory must be 'block', 'lut_ram' or 'logic', not {self.memory!r}"
-            )
+        if self.memory not in REPLAY_MEMORIES:
+            raise ValueError(f"Replay memory must be one of {REPLAY_MEMORIES}, not {self.memory!r}")
+        if self.memory == "held" and self.words > 1:
+            raise ValueError(f"Replay of a held vector must be of 1 word, not {self.words}")
         if self.read_latency not in (1, 2):
             raise ValueError(f"Replay read latency must be 1 or 2, not {self.read_latency!r}")
         if self.coding is not None and self.coding.simd != self.width:
@@ -77,11 +80,16 @@ class ReplayConfig:
 
     @property
     def is_buffered(self) -> bool:
-        return self.times > 1
+        return self.times > 1 and self.memory != "held"
+
+    @property
+    def held_cycles(self) -> int:
+        """Cycles at full rate from the first use of a word that is offered to its transfer, which is its last use."""
+        return self.times - 1 if self.memory == "held" else 0
 
     @property
     def fill_cycles(self) -> int:
-        """Cycles from the transfer of a vector's last word to the one in which its first word can be taken."""
+        """Cycles from the transfer of a vector's last word, or its offer where it is not buffered, to the one in which its first word can be taken."""
         codes_first_word = self.coding is not None and self.words == 1
         return self.is_buffered * (1 + codes_first_word)
 
@@ -112,7 +120,8 @@ class Replay(wiring.Component):
     """Two banks: the next vector loads into one while the other is read; a bank is free again after its last read.
 
     Nothing of a vector is available before all of it has arrived. `i.ready` depends on registers only: the buffer cuts the
-    back-pressure path. A vector that is read once is not buffered: `i` is taken as it is read.
+    back-pressure path. A vector that is read once is not buffered: `i` is taken as it is read. Neither is a held one: it is read while
+    it is offered and taken as it is read for the last time, so there is no gap where the next one is offered in the cycle after.
 
     Members
     -------
@@ -136,10 +145,15 @@ class Replay(wiring.Component):
         else:
             m.d.comb += [
                 self.beats.available.eq(self.i.valid),
-                self.i.ready.eq(self.beats.take),
+                self.i.ready.eq(self._is_over),
                 self.beats.data.eq(self._unbuffered(m)),
             ]
         return m
+
+    @property
+    def _is_over(self) -> Value:
+        """Whether a word is read for the last time."""
+        return self.beats.take & self.beats.last if self.config.held_cycles else self.beats.take
 
     def _unbuffered(self, m: Module) -> Value:
         payload, latency = self.i.payload, self.config.read_latency

@@ -39,7 +39,8 @@ class LayerBench(Elaboratable):
       documented latency: what is inside comes out without further inputs, however long the output was stalled before;
     * while no result is owed, an input is accepted after at most `patience` cycles of offering.
 
-    Streamed weights are offered in their order, in any cycles.
+    Streamed weights are offered in their order, in any cycles. A held vector counts as accepted from the first cycle of its offer on: its producer
+    holds it as the contract of streams says.
 
     Parameters
     ----------
@@ -62,23 +63,20 @@ class LayerBench(Elaboratable):
         unit = self.config.unit
         m.submodules.layer = layer = self.config.component()
         i, o = layer.i, layer.o
-        m.d.comb += [
-            i.valid.eq(AnySeq(1)),
-            i.payload.eq(AnySeq(unit.simd)),
-            o.ready.eq(AnySeq(1)),
-        ]
+        m.d.comb += o.ready.eq(AnySeq(1))
+        accepted = self._offer_beats(m, i)
         if unit.weights == "stream":
             self._offer_weights(m, layer.i_weights)
 
         # How many inputs and outputs there were, in vectors and beats, and in vectors and row groups.
         vectors_in, beat = Signal(4), Signal(range(unit.beats_per_row))
         vectors_out, group = Signal(4), Signal(range(unit.row_groups))
-        _count(m, i.valid & i.ready, beat, unit.beats_per_row, vectors_in)
+        _count(m, accepted, beat, unit.beats_per_row, vectors_in)
         _count(m, o.valid & o.ready, group, unit.row_groups, vectors_out)
 
         watched = AnyConst(4)
         vector = Signal(unit.mw)
-        with m.If(i.valid & i.ready & (vectors_in == watched)):
+        with m.If(accepted & (vectors_in == watched)):
             m.d.sync += vector.word_select(beat, unit.simd).eq(i.payload)
         with m.If(o.valid):
             m.d.comb += Assert(vectors_out < vectors_in)
@@ -105,6 +103,19 @@ class LayerBench(Elaboratable):
             matches = matches_of(vector, Const(row, unit.mw))
             bits.append(matches + Const(presets[group * unit.pe + pe], signed(8)) >= 0)
         return Cat(bits)
+
+    def _offer_beats(self, m: Module, i: Any) -> Value:
+        """Offers beats in any cycles; answers when one counts as accepted."""
+        if self.config.replay_memory != "held":
+            m.d.comb += [i.valid.eq(AnySeq(1)), i.payload.eq(AnySeq(len(i.payload)))]
+            return i.valid & i.ready
+        waits, payload = Signal(), Signal.like(i.payload)
+        m.d.comb += [
+            i.valid.eq(AnySeq(1) | waits),
+            i.payload.eq(Mux(waits, payload, AnySeq(len(i.payload)))),
+        ]
+        m.d.sync += [waits.eq(i.valid & ~i.ready), payload.eq(i.payload)]
+        return i.valid & ~waits
 
     def _offer_weights(self, m: Module, i_weights: Any) -> None:
         word, offered = Signal(range(len(self.words))), Signal()

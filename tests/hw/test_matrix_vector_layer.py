@@ -44,6 +44,7 @@ class Case:
         columns: tuple[int, ...] = (0,),
         n_frames: int = 3,
         memory: str = "block",
+        replay: str = "block",
         **unit: Any,
     ) -> None:
         rng = np.random.default_rng(seed)
@@ -85,7 +86,7 @@ class Case:
             latency,
         )
         self.config = MatrixVectorLayerConfig(
-            config, memories[config.weights], table if has_presets else None
+            config, memories[config.weights], table if has_presets else None, replay
         )
         vectors = rng.integers(0, 2, (n_frames * vectors_per_frame, mw))
         classes = [row * (max(columns) + 1) + column for row in rows for column in columns]
@@ -143,6 +144,23 @@ CASES = {
     "slow memories": Case(6, 24, 2, 8, read_latency=2, back_pressure="credit", rows=(0, 1, 2)),
     "slow memories, clock enable": Case(6, 24, 2, 8, read_latency=2),
     "slow logic": Case(6, 24, 2, 8, read_latency=2, memory="logic"),
+    "held": Case(6, 7, 2, 7, replay="held"),
+    "held, used once": Case(3, 7, 3, 7, replay="held"),
+    "held, credits": Case(
+        8, 9, 2, 9, replay="held", back_pressure="credit", output="sums", rows=(0, 1, 1, 2)
+    ),
+    "held, slow logic, credits": Case(
+        12,
+        20,
+        1,
+        20,
+        replay="held",
+        back_pressure="credit",
+        read_latency=2,
+        memory="logic",
+        rows=(1, 0, 2),
+        columns=(1, 0),
+    ),
     "streamed weights": Case(6, 24, 2, 8, weights="stream", output="matches"),
     "streamed weights, slow": Case(
         6, 24, 2, 8, weights="stream", read_latency=2, back_pressure="credit"
@@ -163,7 +181,13 @@ def test_it_equals_numpy_at_one_beat_per_cycle(case: Case) -> None:
     run = case.run()
     assert run.outputs == case.outputs
     assert set(run.intervals(case.config.outputs_per_frame)) == {case.config.interval_cycles}
-    assert run.latency(0, case.config.unit.beats_per_row - 1) == case.config.latency_cycles
+    first = run.latency(0, case.config.unit.beats_per_row - 1)
+    assert first == case.config.latency_cycles - case.config.held_cycles
+    if case.config.replay_memory == "held":
+        uses = case.config.unit.uses
+        assert run.input_cycles["i"] == [
+            uses * (k + 1) - 1 for k in range(len(run.input_cycles["i"]))
+        ]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -178,9 +202,11 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
     pe, simd = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 7))
     form = data.draw(st.sampled_from(["portable", "ice40", "ice40_carry_lanes"]))
     memories = ["block", "logic", *(["lut_ram"] if form == "portable" else [])]
+    beats_per_row = data.draw(st.integers(1, 3))
+    is_unfolded = beats_per_row == 1
     case = Case(
         pe * data.draw(st.integers(1, 3)),
-        simd * data.draw(st.integers(1, 3)),
+        simd * beats_per_row,
         pe,
         simd,
         output=data.draw(st.sampled_from(["bits", "sums", "matches"])),
@@ -193,6 +219,7 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
         weights=data.draw(st.sampled_from(["memory", "absorbed", "stream"])),
         read_latency=data.draw(st.sampled_from([1, 2])),
         memory=data.draw(st.sampled_from(memories)),
+        replay=data.draw(st.sampled_from(["block", "held"])) if is_unfolded else "block",
     )
     assert case.run(stalls=Stalls(data.draw(st.integers(0, 99)))).outputs == case.outputs
 
@@ -214,6 +241,7 @@ def test_a_consumer_that_waits_for_valid_gets_everything(case: Case) -> None:
         "credits",
         "slow memories",
         "absorbed leaves, slow, credits",
+        "held, credits",
     ],
 )
 def test_a_reset_anywhere_in_a_frame_starts_afresh(name: str) -> None:

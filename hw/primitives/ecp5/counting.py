@@ -60,10 +60,13 @@ class Ecp5Counting(PortableCounting):
         chain = _begin(m, _match(lane))
         # A half loads for nothing, as long as it loads while its pin D is 0.
         later = ~is_first
+        is_always_first = isinstance(is_first, Const) and is_first.value == 1
         is_zero = isinstance(start, Const) and start.value == 0
         total = []
         for place in range(len(accumulator)):
-            if is_zero:
+            if is_always_first:
+                before = bit(start[place])
+            elif is_zero:
                 before = Operand(lambda old, again: old & again, (accumulator[place], later))
             else:
                 before = Operand(
