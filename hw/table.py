@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from amaranth import *
 
 
+def table_columns(words: Sequence[int], width: int) -> list[int]:
+    """What each of `width` bits is in all `words`: bit k of an answer is that of word k."""
+    return [sum((word >> bit & 1) << k for k, word in enumerate(words)) for bit in range(width)]
+
+
 def table_lookup(words: Sequence[int], width: int, address: Value) -> Value:
     """``words[address]``, of `width` bits, combinationally.
 
     Each bit is a function of the address of its own, so that synthesis can merge it into the LUT that reads it. An address behind the
     last word gives zeros.
     """
-    columns = [sum((word >> bit & 1) << k for k, word in enumerate(words)) for bit in range(width)]
+    columns = table_columns(words, width)
     if len(words) == 1:
         return Cat(Const(column, 1) for column in columns)
     return Cat(Const(column, 1 << len(address)).bit_select(address, 1) for column in columns)

@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect
 
 from .primitives.block_memory import BlockMemoryConfig, block_memory, read_signature
-from .registers import delayed
-from .table import table_lookup
+from .registers import delayed, registers
+from .table import table_columns, table_lookup
 
 MEMORY_FORMS = ("block", "lut_ram", "logic")
 
@@ -28,7 +28,8 @@ class WeightMemoryConfig:
     memory : str - one of `MEMORY_FORMS`
     writable : bool - whether a loader stream can replace the contents; not for "logic"
     read_latency : int - enabled cycles from address to data, 1 or 2
-    form : str - what "block" is made of, see `primitives.block_memory`
+    form : str - what "block" is made of, see `primitives.block_memory`; in the form "ecp5" constants stand in front of the last register, because
+        what compares there is no LUT that could take them in
     """
 
     width: int
@@ -104,8 +105,7 @@ class WeightMemory(wiring.Component):
         elif config.memory == "lut_ram":
             write = self._lut_ram(m)
         else:
-            address = delayed(m, self.read.enable, "stage", self.read.address, config.read_latency)
-            m.d.comb += self.read.data.eq(table_lookup(config.contents, config.width, address))
+            self._logic(m)
             write = None
 
         if write is not None and config.writable:
@@ -120,6 +120,22 @@ class WeightMemory(wiring.Component):
             with m.If(self.i_load.valid):
                 m.d.sync += word.eq(Mux(word == config.depth - 1, 0, word + 1))
         return m
+
+    def _logic(self, m: Module) -> None:
+        config, enable = self.config, self.read.enable
+        is_registered = config.form == "ecp5"
+        address = delayed(
+            m, enable, "stage", self.read.address, config.read_latency - is_registered
+        )
+        data = table_lookup(config.contents, config.width, address)
+        if is_registered:
+            # Lanes with the same weights in all words share a register, and one whose weight never changes has none.
+            lanes = list(table_columns(config.contents, config.width))
+            one = (1 << config.depth) - 1
+            shared = {column: k for k, column in enumerate(lanes) if column not in (0, one)}
+            held = dict(zip(shared, registers(m, enable, "weight", [data[k] for k in shared.values()]), strict=True))  # fmt: skip
+            data = Cat(held.get(column, C(column & 1, 1)) for column in lanes)
+        m.d.comb += self.read.data.eq(data)
 
     def _block(self, m: Module) -> tuple[Value, Value, Value] | None:
         """Connects the read port and returns the write port, if there is one: enable, address, data."""

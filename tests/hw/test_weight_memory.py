@@ -39,6 +39,24 @@ def test_a_word_is_there_the_latency_after_its_address_and_stays_without_enable(
     simulate(memory, bench)
 
 
+@pytest.mark.parametrize("read_latency", [1, 2])
+def test_constants_in_front_of_the_last_register_are_there_as_late(read_latency: int) -> None:
+    """Lanes 0 and 2 share a register, lanes 3 and 4 have none."""
+    words = (0b10101, 0b10010, 0b10111, 0b10000, 0b10010)
+    memory = WeightMemoryConfig(
+        5, words, "logic", read_latency=read_latency, form="ecp5"
+    ).component()
+
+    async def bench(ctx) -> None:
+        for address, word in enumerate(words):
+            assert await read(ctx, memory, address) == word
+        ctx.set(memory.read.address, 1)
+        await ctx.tick().repeat(3)
+        assert ctx.get(memory.read.data) == words[-1]
+
+    simulate(memory, bench)
+
+
 @pytest.mark.parametrize("form", ["block", "lut_ram"])
 def test_loading_replaces_the_words_in_order_and_starts_again_after_the_last(form: str) -> None:
     memory = WeightMemoryConfig(3, WORDS, form, writable=True).component()
