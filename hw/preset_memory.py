@@ -101,6 +101,13 @@ class PresetMemoryConfig:
             table[(row_class << column_bits | column_class) << group_bits | group] = word
         return table
 
+    @property
+    def first_address(self) -> int:
+        """Where the first word is in `table`."""
+        group_bits = (self.row_groups - 1).bit_length()
+        column_bits = (self.n_column_classes - 1).bit_length()
+        return (self.row_classes[0] << column_bits | self.column_classes[0]) << group_bits
+
     def values(self, bits: int) -> list[int]:
         """All presets, as the two's complement of `bits` bits that they are."""
         half, mask = 1 << bits - 1, (1 << bits) - 1
@@ -135,7 +142,7 @@ class PresetMemory(wiring.Component):
         m = Module()
         config = self.config
         table = config.table
-        address = Signal(range(len(table)))
+        address = Signal(range(len(table)), init=config.first_address)
         if config.memory == "block":
             m.submodules.presets = presets = block_memory(config.block)
             m.d.comb += [
@@ -153,10 +160,12 @@ class PresetMemory(wiring.Component):
             with m.If(self.enable):
                 m.d.sync += self.data.eq(table_lookup(table, config.width, at))
 
+        # Words of border classes are counted one ahead, so that finding a class has a cycle of its own.
+        ahead = config.has_border_classes
         n_rows, n_columns = len(config.row_classes), len(config.column_classes)
-        group, group_is_last = Signal(range(config.row_groups)), Signal(init=config.row_groups == 1)
-        column, column_is_last = Signal(range(n_columns)), Signal(init=n_columns == 1)
-        row, row_is_last = Signal(range(n_rows)), Signal(init=n_rows == 1)
+        group, group_is_last, wraps = _counter("group", config.row_groups, ahead)
+        column, column_is_last, wraps = _counter("column", n_columns, wraps)
+        row, row_is_last, _ = _counter("row", n_rows, wraps)
         with m.If(self.next):
             step_counter(m, group, group_is_last, config.row_groups)
             if config.has_border_classes:
@@ -176,8 +185,19 @@ class PresetMemory(wiring.Component):
             )
             if length > 1
         ]
-        m.d.comb += address.eq(Cat(*parts))
+        if config.has_border_classes:
+            with m.If(self.next):
+                m.d.sync += address.eq(Cat(*parts))
+        else:
+            m.d.comb += address.eq(Cat(*parts))
         return m
+
+
+def _counter(name: str, length: int, ahead: bool) -> tuple[Signal, Signal, bool]:
+    """A counter for `step_counter`, with its flag, that starts at 0, or at 1 if `ahead`; and whether that is once around."""
+    start = int(ahead) % length
+    count = Signal(range(length), init=start, name=name)
+    return count, Signal(init=start == length - 1, name=f"{name}_is_last"), int(ahead) > start
 
 
 def _class_of(m: Module, name: str, position: Signal, classes: tuple[int, ...]) -> Signal:
