@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from ...hw.affine import AffineConfig
 from ...hw.argmax import ArgMaxConfig
 from ...hw.bit_planes import BitPlanesConfig
 from ...hw.fifo import FifoConfig
+from ...hw.fork import ForkConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.pair_sums import PairSumsConfig
 from ...hw.parallel_window import ParallelWindowConfig
+from ...hw.residual_add import ResidualAddConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
 from .array_costs import layer_cost
-from .resources import Resources, block_rams, memory_cost
+from .resources import Resources, block_rams, counter_luts, memory_cost
+from .stream_costs import affine_cost, constant_luts
 
 __all__ = ["LINK", "Resources", "block_rams", "memory_cost", "stage_cost"]
 
@@ -37,6 +41,18 @@ def stage_cost(config: StageConfig, family: str) -> Resources:
 
 
 stage_cost.register(MatrixVectorLayerConfig, layer_cost)
+stage_cost.register(AffineConfig, affine_cost)
+
+
+@stage_cost.register
+def _(config: ResidualAddConfig, family: str) -> Resources:
+    bits = config.output_width
+    return Resources(2 * bits + 4 * config.lanes, bits + 1)
+
+
+@stage_cost.register
+def _(config: ForkConfig, family: str) -> Resources:
+    return Resources(2 + 2 * config.branches, config.branches)
 
 
 @stage_cost.register
@@ -50,8 +66,10 @@ def _(config: SlidingWindowConfig, family: str) -> Resources:
 def _(config: ParallelWindowConfig, family: str) -> Resources:
     depth, width = config.memory_shape
     rows = memory_cost(config.memory, width, depth, family, writable=True)
+    if config.memory == "lut_ram":  # words beyond 16 are multiplexed
+        rows += Resources(width * (-(-depth // 16) - 1))
     taps = config.output_width
-    return rows.times(config.kernel_height) + Resources(80 + taps // 3, 40 + taps)
+    return rows.times(config.kernel_height) + Resources(85 + taps // 16, 30 + 2 * taps)
 
 
 @stage_cost.register
@@ -70,7 +88,15 @@ def _(config: WidthConverterConfig, family: str) -> Resources:
 
 @stage_cost.register
 def _(config: FifoConfig, family: str) -> Resources:
-    return Resources(config.width + 5, 2 * config.width + 4)
+    width, depth = config.width, config.depth
+    if depth <= 2:
+        return Resources((depth > 1) * (width + 5), depth * (width + 2))
+    index_bits = (depth - 1).bit_length()
+    words = memory_cost(config.memory, width, depth - 1, family, writable=True)
+    if config.memory == "lut_ram":  # a power of two of words, multiplexed beyond 16
+        words = memory_cost("lut_ram", width, 1 << index_bits, family, writable=True)
+        words += Resources(width * (-(-depth // 16) - 1), width)
+    return words + Resources(8 * index_bits + 6, 3 * index_bits + 3)
 
 
 @stage_cost.register
@@ -85,12 +111,14 @@ def _(config: BitPlanesConfig, family: str) -> Resources:
 
 @stage_cost.register
 def _(config: ThresholdConfig, family: str) -> Resources:
-    return Resources(config.lanes * config.input_bits + 4, config.lanes + 2)
+    width, depth = config.lanes * config.input_bits, len(config.thresholds) // config.lanes
+    control = counter_luts(depth) if depth > 1 else 0
+    return Resources(width + constant_luts(width, depth) + control + 4, config.lanes + 5)
 
 
 @stage_cost.register
 def _(config: ThermometerConfig, family: str) -> Resources:
-    return Resources(config.output_width * config.input_bits // 3 + 4, config.output_width + 2)
+    return Resources(config.output_width * config.input_bits // 5 + 4, config.output_width + 2)
 
 
 @stage_cost.register
