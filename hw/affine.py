@@ -28,7 +28,8 @@ from .affine_constants import AffineConstants, affine_constants
 from .constant_table import ConstantTableConfig
 from .counter import step_counter
 from .fifo import FifoConfig
-from .primitives.multiply_add import MultiplyAddConfig, multiply_add
+from .pipeline import output_queue, pipeline_enable
+from .primitives.multiply_add import MULTIPLY_ADD_FORMS, MultiplyAddConfig, multiply_add
 from .registers import delayed, registers
 from .saturation import output_range, saturated, signed_bits
 from .shift_add import ShiftAddConfig, odd_factors, signed_digits
@@ -104,10 +105,16 @@ class AffineConfig:
         least, most = output_range(self.input_bits, self.signed)
         if not least <= first <= last <= most:
             raise ValueError(f"Input range must lie in {least} to {most}, not {first} to {last}")
-        if self.output_places not in (0, 2):
-            raise ValueError(f"Output places must be 0 or 2, not {self.output_places!r}")
-        # These check the rest: the multiplier's form and the memory's.
-        _ = self.product, self.multiplier_table, self.offset_table
+        if self.multiplier not in MULTIPLY_ADD_FORMS:
+            raise ValueError(
+                f"Multiplier must be one of {MULTIPLY_ADD_FORMS}, not {self.multiplier!r}"
+            )
+        _ = (
+            self.product,
+            self.multiplier_table,
+            self.offset_table,
+            self.queue,
+        )  # which check the rest
 
     @property
     def channels(self) -> int:
@@ -250,7 +257,7 @@ class AffineConfig:
     @property
     def queue(self) -> FifoConfig:
         """What cuts the way of `ready`."""
-        return FifoConfig(self.output_width, self.output_places)
+        return output_queue(self.output_width, self.output_places)
 
     def component(self) -> Affine:
         return Affine(self)
@@ -275,7 +282,8 @@ class Affine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        enable = Signal()
+        payload = Signal(config.output_width)
+        enable = pipeline_enable(m, self, config.queue, config.pipeline_cycles, payload)
 
         # The channels at hand, and their constants when each is due.
         group, is_last = Signal(range(config.groups)), Signal(init=config.groups == 1)
@@ -295,17 +303,7 @@ class Affine(wiring.Component):
             results.append(self._saturated(result))
         if config.saturates:
             results = registers(m, enable, "result", results)
-
-        # Everything moves unless a result waits; whether something is a result moves along.
-        done = delayed_flag(m, enable, self.i.valid, config.pipeline_cycles)
-        m.submodules.queue = queue = config.queue.component()
-        m.d.comb += [
-            enable.eq(~done | queue.i.ready),
-            self.i.ready.eq(enable),
-            queue.i.valid.eq(done),
-            queue.i.payload.eq(Cat(*results)),
-        ]
-        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        m.d.comb += payload.eq(Cat(*results))
         return m
 
     def _sum(
@@ -338,13 +336,3 @@ class Affine(wiring.Component):
             lowest=config.constants.lowest,
             highest=config.constants.highest,
         )
-
-
-def delayed_flag(m: Module, enable: Value, flag: Value, cycles: int) -> Value:
-    """`flag` as it was `cycles` enabled cycles before; none since a reset."""
-    for stage in range(cycles):
-        register = Signal(name=f"valid{stage}")
-        with m.If(enable):
-            m.d.sync += register.eq(flag)
-        flag = register
-    return flag

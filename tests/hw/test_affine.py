@@ -220,7 +220,7 @@ def test_any_constants_agree_with_numpy_under_stalls(data: st.DataObject) -> Non
         ({"shift": 32}, "Shift must be 0 to 31, not 32"),
         ({"lowest": -129}, "Input range must lie in -128 to 127, not -129 to 127"),
         ({"lowest": 4, "highest": 3}, "Input range must lie in -128 to 127, not 4 to 3"),
-        ({"multiplier": "dsp"}, r"Multiplier must be one of \('inferred', .*\), not 'dsp'"),
+        ({"multiplier": "dsp", "multipliers": (4, 1, 2)}, r"Multiplier must be one of \('inferred', .*\), not 'dsp'"),
         ({"memory": "disk"}, r"Memory must be one of \('logic', 'block'\), not 'disk'"),
         ({"memory": "block", "read_latency": 3}, r"Block memory read latency must be one of \(1, 2\), not 3"),
         ({"memory": "block", "form": "x"}, r"Block memory form must be one of .*, not 'x'"),
