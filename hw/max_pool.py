@@ -1,253 +1,33 @@
 """The largest value of each `size` x `size` square of pixels, squares side by side; on bits the largest value is an OR.
 
-In and out in raster order, `lanes` channels per transfer, channels fastest. Rows and columns that fill no square, at the far edges,
-are taken and dropped. One row of partial maxima is kept, a word for each square of the row and group of channels; what
-has to be at hand again in the next cycle stays in the output register, so there is no hazard and no bubble. A reset starts a frame.
-
-Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is
-offered in the cycle after the last pixel of its square. Throughput is one input per cycle.
-Storage is `memory_shape`, one memory with one write and one read port: block RAM unless `memory` is "logic"; none for one word.
+How squares are walked through, latency, throughput and storage: `square_pool`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 
-from .counter import step_counter
-from .stage import stage_ports
+from .square_pool import SquarePool, SquarePoolConfig
 
 
 @dataclass(frozen=True, slots=True)
-class MaxPoolConfig:
-    """Shape of a `MaxPool`.
-
-    Parameters
-    ----------
-    height, width, channels : int - shape of the image, each at least 1
-    element_bits : int - bits of a channel, at least 1; 1 means bits, whose maximum is an OR
-    lanes : int - channels per transfer, in and out; divides `channels`
-    size : int - pixels on a side of a square, 1 to the shorter side of the image
-    signed : bool - elements are two's complement; for more than one bit
-    memory : "block" or "logic" - what the row of partial maxima is made of
-    """
-
-    height: int
-    width: int
-    channels: int
-    element_bits: int
-    lanes: int
-    size: int
-    signed: bool = False
-    memory: Literal["block", "logic"] = "block"
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width", "channels", "element_bits", "lanes"):
-            if getattr(self, name) < 1:
-                subject = name.replace("_", " ").capitalize()
-                raise ValueError(f"{subject} must be at least 1, not {getattr(self, name)!r}")
-        if self.channels % self.lanes:
-            raise ValueError(f"Lanes must divide channels={self.channels}, not {self.lanes!r}")
-        if not 1 <= self.size <= min(self.height, self.width):
-            raise ValueError(
-                f"Size must be 1 to {min(self.height, self.width)} for a {self.height} x {self.width} "
-                f"image, not {self.size!r}"
-            )
-        if self.signed and self.element_bits == 1:
-            raise ValueError("Element bits must be at least 2 for signed elements, not 1")
-        if self.memory not in ("block", "logic"):
-            raise ValueError(f"Memory must be 'block' or 'logic', not {self.memory!r}")
+class MaxPoolConfig(SquarePoolConfig):
+    """Shape of a `MaxPool`: parameters as in `SquarePoolConfig`."""
 
     @property
-    def out_height(self) -> int:
-        return self.height // self.size
-
-    @property
-    def out_width(self) -> int:
-        return self.width // self.size
-
-    @property
-    def groups(self) -> int:
-        """Transfers per pixel."""
-        return self.channels // self.lanes
-
-    @property
-    def input_width(self) -> int:
-        return self.lanes * self.element_bits
-
-    @property
-    def output_width(self) -> int:
-        return self.lanes * self.element_bits
-
-    @property
-    def inputs_per_frame(self) -> int:
-        return self.height * self.width * self.groups
-
-    @property
-    def outputs_per_frame(self) -> int:
-        return self.out_height * self.out_width * self.groups
-
-    @property
-    def row_words(self) -> int:
-        """Partial maxima of a row of squares."""
-        return self.out_width * self.groups
-
-    @property
-    def memory_shape(self) -> tuple[int, int]:
-        """(depth, width) of the row of partial maxima; depth 0 where the output register is enough."""
-        return (self.row_words if self.size > 1 and self.row_words > 1 else 0), self.input_width
-
-    @property
-    def interval_cycles(self) -> int:
-        """Cycles per frame: every input takes one."""
-        return self.inputs_per_frame
-
-    @property
-    def latency_cycles(self) -> int:
-        """Cycles from the acceptance of a frame's first input to the offer of its first output, inputs in every cycle."""
-        return (self.size - 1) * (self.width + 1) * self.groups + 1
+    def output_bits(self) -> int:
+        return self.element_bits
 
     def component(self) -> MaxPool:
         return MaxPool(self)
 
 
-class MaxPool(wiring.Component):
-    """See the module.
+class MaxPool(SquarePool):
+    """See the module."""
 
-    Members
-    -------
-    i : In(stream.Signature(unsigned(lanes * element_bits))) - lane 0 least significant
-    o : Out(stream.Signature(unsigned(lanes * element_bits))) - lane 0 least significant
-    """
-
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, config: MaxPoolConfig) -> None:
-        self.config = config
-        super().__init__(stage_ports(config.input_width, config.output_width))
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        config = self.config
-        accept, is_kept = Signal(), Signal()
-        m.d.comb += [
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            accept.eq(self.i.valid & self.i.ready),
-        ]
-
-        # Where the input lies in its square. The word walks through the groups of a pixel `size` times, then on to the next
-        # square; the columns and rows that fill no square come after all others.
-        group, is_last_group = Signal(range(config.groups)), Signal(init=config.groups == 1)
-        x, is_last_x = Signal(range(config.size)), Signal(init=config.size == 1)
-        y, is_last_y = Signal(range(config.size)), Signal(init=config.size == 1)
-        word, next_word = Signal(range(config.row_words)), Signal(range(config.row_words))
-        is_last_word, is_row_end = Signal(), Signal()
-        m.d.comb += is_last_word.eq(word == config.row_words - 1)
-        is_rest_column = self._rest_columns(
-            m, accept, is_last_group & is_last_x & is_last_word, is_row_end
-        )
-        is_rest_row = self._rest_rows(m, is_row_end)
-        m.d.comb += is_kept.eq(accept & ~is_rest_column)
-        with m.If(~is_kept):
-            m.d.comb += next_word.eq(word)
-        with m.Elif(is_last_group & ~is_last_x):
-            m.d.comb += next_word.eq(word - (config.groups - 1))
-        with m.Elif(~is_last_word):
-            m.d.comb += next_word.eq(word + 1)
-        m.d.sync += word.eq(next_word)
-        with m.If(is_kept):
-            step_counter(m, group, is_last_group, config.groups)
-            with m.If(is_last_group):
-                step_counter(m, x, is_last_x, config.size)
-        with m.If(is_row_end & ~is_rest_row):
-            step_counter(m, y, is_last_y, config.size)
-
-        # The output register holds the newest maximum; one that is not finished is not offered.
-        newest = Signal(config.input_width)
-        payload = Signal(config.output_width, reset_less=True)
-        m.d.comb += self.o.payload.eq(payload)
-        partial = self._partial(m, is_kept, word, next_word, newest, x)
-        is_first = (x == 0) & (y == 0)
-        m.d.comb += newest.eq(Mux(is_first, self.i.payload, self._largest(self.i.payload, partial)))
-        with m.If(is_kept):
-            m.d.sync += payload.eq(newest)
-        # In the columns and rows that fill no square, x and y wait at the next square's first: nothing is offered there.
-        with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid & is_last_x & is_last_y)
-        return m
-
-    def _rest_columns(
-        self, m: Module, accept: Signal, is_last_square: Value, is_row_end: Signal
-    ) -> Value:
-        """Whether the input lies in a column that fills no square; raises `is_row_end` with a row's last input."""
-        config = self.config
-        n_rest = config.width % config.size * config.groups
-        if not n_rest:
-            m.d.comb += is_row_end.eq(accept & is_last_square)
-            return Const(0)
-        is_rest = Signal()
-        rest, is_last_rest = Signal(range(n_rest)), Signal(init=n_rest == 1)
-        m.d.comb += is_row_end.eq(accept & is_rest & is_last_rest)
-        with m.If(accept & is_rest):
-            step_counter(m, rest, is_last_rest, n_rest)
-            m.d.sync += is_rest.eq(~is_last_rest)
-        with m.Elif(accept):
-            m.d.sync += is_rest.eq(is_last_square)
-        return is_rest
-
-    def _rest_rows(self, m: Module, is_row_end: Signal) -> Value:
-        """Whether the input lies in a row that fills no square."""
-        config = self.config
-        if config.height % config.size == 0:
-            return Const(0)
-        is_rest = Signal()
-        row, is_last_row = Signal(range(config.height)), Signal(init=config.height == 1)
-        with m.If(is_row_end):
-            step_counter(m, row, is_last_row, config.height)
-            with m.If(is_last_row):
-                m.d.sync += is_rest.eq(0)
-            with m.Elif(row == config.out_height * config.size - 1):
-                m.d.sync += is_rest.eq(1)
-        return is_rest
-
-    def _partial(
-        self, m: Module, is_kept: Signal, word: Signal, next_word: Signal, newest: Signal, x: Signal
-    ) -> Value:
-        """The maximum so far of the square that the input lies in."""
-        config = self.config
-        depth, width = config.memory_shape
-        if not depth:
-            return self.o.payload
-        # Read one input ahead; while the input waits, the same word again. The word written in the same cycle is another one,
-        # except within a square whose pixels are single words, and those come from the output register: so what a
-        # collision reads is never used.
-        m.submodules.partials = partials = Memory(
-            shape=unsigned(width),
-            depth=depth,
-            init=[],
-            attrs={"ram_style": config.memory, "no_rw_check": 1},
-        )
-        write, read = partials.write_port(), partials.read_port()
-        m.d.comb += [
-            write.en.eq(is_kept),
-            write.addr.eq(word),
-            write.data.eq(newest),
-            read.addr.eq(next_word),
-        ]
-        return Mux(x == 0, read.data, self.o.payload) if config.groups == 1 else read.data
-
-    def _largest(self, left: Value, right: Value) -> Value:
-        bits = self.config.element_bits
-        if bits == 1:
-            return left | right
-        lanes = []
-        for lane in range(self.config.lanes):
-            a, b = left.word_select(lane, bits), right.word_select(lane, bits)
-            is_right = a.as_signed() < b.as_signed() if self.config.signed else a < b
-            lanes.append(Mux(is_right, b, a))
-        return Cat(*lanes)
+    def join(self, new: Value, old: Value) -> Value:
+        if self.config.element_bits == 1:
+            return new | old
+        return Mux(new < old, old, new)
