@@ -14,8 +14,8 @@ is no gap between frames. The stage's own interval is `interval_cycles`: one ste
 and those left of it not, or one input per cycle. The consumer may hold a window as long as it likes while the next one is made; it never
 waits between windows if it holds each for as many cycles as its columns take, `next_columns` and, at a row's start, `first_columns`.
 
-Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is offered 3 cycles
-after the pixel at its lower right corner, 4 with block RAM, and one later for each column of padding to the right of the image.
+Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is offered 4 cycles
+after the pixel at its lower right corner, 5 with block RAM, and one later for each column of padding to the right of the image.
 Storage is `kernel_height` memories of `memory_shape`, with one write and one read port each: LUT RAM, block RAM or logic.
 """
 
@@ -30,7 +30,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 
 from .parallel_window_schedule import ParallelWindowSchedule
-from .parallel_window_walk import WritePosition, padded_rows, walk_columns, walk_input
+from .parallel_window_walk import Step, WritePosition, padded_rows, walk_columns, walk_input
 from .registers import registers
 from .stage import stage_ports
 
@@ -111,7 +111,7 @@ class ParallelWindowConfig:
         logic then.
         """
         last = (self.out_width - 1) * self.stride - self.padding + self.kernel_width - 1
-        return int(self.memory == "block" and last > 0)
+        return int(last > 0)
 
     @property
     def pixel_bits(self) -> int:
@@ -172,17 +172,27 @@ class ParallelWindow(wiring.Component):
         m = Module()
         config, schedule = self.config, self.config.schedule
 
-        # The writer is in the reader's output row, in the next one, or further and has to wait.
+        # The writer is in the reader's output row, in the next one, or further and has to wait. Whether each may go on is known in
+        # the cycle before, of its own position then and of the other's now.
         accept, read, place = Signal(), Signal(), Signal()
+        may_write, may_read = Signal(init=1), Signal()
         ahead = Signal(range(3 + padded_rows(schedule)))
         write, step = walk_input(m, schedule, accept), walk_columns(m, schedule, read)
-        is_behind, is_there = write.column < step.column, Signal()
-        m.d.comb += [
-            self.i.ready.eq((ahead == 0) | ((ahead == 1) & is_behind) | write.is_dropped),
-            accept.eq(self.i.valid & self.i.ready),
-            is_there.eq((ahead != 0) | (write.is_lowest & (write.column > step.column))),
+        m.d.comb += self.i.ready.eq(may_write | write.is_dropped)
+        m.d.comb += accept.eq(self.i.valid & self.i.ready)
+        then_ahead = Signal(len(ahead))
+        m.d.comb += then_ahead.eq(ahead + write.completed)
+        m.d.sync += [
+            ahead.eq(then_ahead - (read & step.ends_row)),
+            may_write.eq(
+                (then_ahead == 0)
+                | ((then_ahead == 1) & self._writer_is_behind(accept, write, step))
+            ),
+            may_read.eq(
+                (ahead > Mux(read, step.ends_row, 0))
+                | (write.is_lowest & self._reader_is_behind(read, write, step))
+            ),
         ]
-        m.d.sync += ahead.eq(ahead + write.completed - (read & step.ends_row))
 
         # A window that is complete stays in the shift register until there is room for it at the output.
         shift, is_complete, is_free = Signal(), Signal(), Signal()
@@ -192,11 +202,11 @@ class ParallelWindow(wiring.Component):
             is_read = Signal()
             m.d.comb += [place.eq(~is_read | is_free), shift.eq(is_read & is_free)]
             with m.If(place):
-                m.d.sync += is_read.eq(is_there)
+                m.d.sync += is_read.eq(may_read)
             lasting = registers(m, place, "step", lasting)
         else:
             m.d.comb += [place.eq(is_free), shift.eq(read)]
-        m.d.comb += read.eq(is_there & place)
+        m.d.comb += read.eq(may_read & place)
         is_first, completes, moves_on, column, *pads = lasting
 
         rows = self._rows(m, write, accept, ahead, step.column, place, column, moves_on, shift)
@@ -208,6 +218,18 @@ class ParallelWindow(wiring.Component):
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [self.o.valid.eq(is_complete), payload.eq(window)]
         return m
+
+    def _writer_is_behind(self, accept: Value, write: WritePosition, step: Step) -> Value:
+        """Whether the next pixel's column has been read, if it replaces one of the reader's row. It cannot be beyond the reader's."""
+        return Mux(accept, write.next_column != step.column, write.column != step.column)
+
+    def _reader_is_behind(self, read: Value, write: WritePosition, step: Step) -> Value:
+        """Whether the next step's column has been written, if it is of the writer's row."""
+        columns = step.next_column, step.column
+        if self.config.stride > self.config.kernel_width:
+            return Mux(read, *(write.column > column for column in columns))
+        # Going from column to column, the reader cannot be beyond the writer.
+        return Mux(read, *(write.column != column for column in columns))
 
     def _rows(
         self, m: Module, write: WritePosition, accept: Value, ahead: Signal, read_column: Value, place: Value,

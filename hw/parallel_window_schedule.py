@@ -173,7 +173,7 @@ class _Play:
         for column in range(width):
             cycle = max(self.next_accept, self.inputs[start + row * width + column])
             if self.reads and not self.drops[row] and column <= self.schedule.last_column:
-                cycle = max(cycle, self.reads[self.replaces[column]] + 1)
+                cycle = max(cycle, self.reads[self.replaces[column]] + 2)
             self.played.accepted.append(cycle)
             self.next_accept = cycle + 1
 
@@ -185,7 +185,7 @@ class _Play:
         for column in self.columns:
             last = schedule.last_column
             needed = lowest + (last if schedule.waits_for_row else min(column, last))
-            read = max(self.next_read, accepted[needed] + 1)
+            read = max(self.next_read, accepted[needed] + 2)
             shift = max(read + schedule.read_latency, self.shifted + 1, self.moved)
             if schedule.read_latency == 0:
                 read = shift

@@ -18,6 +18,7 @@ class WritePosition:
     Parameters
     ----------
     column : Signal - its column
+    next_column : Signal - the column of the pixel after it
     rows_above : Signal - rows from its own to the lowest row of the windows that need it first, and so the memory it is written to; kernel
         height or more where no window needs any of its row
     is_dropped : Value - no window needs it
@@ -26,6 +27,7 @@ class WritePosition:
     """
 
     column: Signal
+    next_column: Signal
     rows_above: Signal
     is_dropped: Value
     is_lowest: Value
@@ -34,24 +36,26 @@ class WritePosition:
 
 @dataclass(frozen=True)
 class Step:
-    """What the next step of the reader does.
+    """What the next step of the reader does, all from registers.
 
     Parameters
     ----------
     column : Signal - the column it reads; from the image's width on it is padding
+    next_column : Signal - the column that the step after it reads
     is_first : Value - the first one of an output row
     completes : Value - a window is complete with it
     ends_row : Value - the last one of an output row
-    pads : list of Value - for each kernel row, whether this column of it is padding
     moves_on : Value - rows move on to where the next output row looks for them
+    pads : list of Value - for each kernel row, whether this column of it is padding
     """
 
     column: Signal
-    is_first: Value
-    completes: Value
-    ends_row: Value
-    pads: list[Value]
-    moves_on: Value
+    next_column: Signal
+    is_first: Signal
+    completes: Signal
+    ends_row: Signal
+    moves_on: Signal
+    pads: list[Signal]
 
 
 def padded_rows(schedule: ParallelWindowSchedule) -> int:
@@ -67,6 +71,7 @@ def walk_input(m: Module, schedule: ParallelWindowSchedule, accept: Value) -> Wr
     n_rest = max(0, height - 1 - reach)
     none_needed = schedule.kernel_height - 1 + n_rest
     column, is_last_column = Signal(range(width)), Signal(init=width == 1)
+    next_column, is_next_last = Signal(range(width), init=width > 1), Signal(init=width <= 2)
     row, is_last_row = Signal(range(height)), Signal(init=height == 1)
     first = schedule.reach(0)
     above = Signal(range(max(first, stride - 1, none_needed if n_rest else 0) + 1), init=first)
@@ -75,7 +80,8 @@ def walk_input(m: Module, schedule: ParallelWindowSchedule, accept: Value) -> Wr
     if not n_rest and schedule.reach(schedule.first_user(height - 1)) >= height:
         is_lowest |= is_last_row
     with m.If(accept):
-        step_counter(m, column, is_last_column, width)
+        m.d.sync += [column.eq(next_column), is_last_column.eq(is_next_last)]
+        step_counter(m, next_column, is_next_last, width)
     with m.If(accept & is_last_column):
         step_counter(m, row, is_last_row, height)
         with m.If(is_last_row):
@@ -101,22 +107,30 @@ def walk_input(m: Module, schedule: ParallelWindowSchedule, accept: Value) -> Wr
     # Windows wait for whole rows where rows move to memories that are still written.
     if schedule.waits_for_row:
         is_lowest = Const(0)
-    return WritePosition(column, above, is_dropped, is_lowest, completed)
+    return WritePosition(column, next_column, above, is_dropped, is_lowest, completed)
 
 
-def walk_columns(m: Module, schedule: ParallelWindowSchedule, step: Value) -> Step:
-    """Walks through the columns of all windows, one with each `step`."""
-    last = schedule.columns[-1]
+def walk_columns(m: Module, schedule: ParallelWindowSchedule, read: Value) -> Step:
+    """Walks through the columns of all windows, one with each `read`; the walk is one step ahead of the step that it has got ready."""
+    columns, n_rows = schedule.columns, schedule.out_height
     to_first, to_next = schedule.first_columns - 1, schedule.next_columns - 1
-    column, is_first = Signal(range(last + 1)), Signal(init=1)
-    missing = Signal(range(max(to_first, to_next) + 1), init=to_first)
-    out_row, is_last_row = Signal(range(schedule.out_height)), Signal(init=schedule.out_height == 1)
-    completes, ends_row = missing == 0, column == last
-    with m.If(step):
+    # One step from the start: the first row's second column, or the second row where a row is one column.
+    is_alone = len(columns) == 1
+    start_row = int(is_alone and n_rows > 1)
+    start_missing = to_first if is_alone else to_first - 1 if to_first else to_next
+    column, is_first = (
+        Signal(range(columns[-1] + 1), init=columns[not is_alone]),
+        Signal(init=is_alone),
+    )
+    missing = Signal(range(max(to_first, to_next) + 1), init=start_missing)
+    out_row = Signal(range(n_rows), init=start_row)
+    is_last_row = Signal(init=start_row == n_rows - 1)
+    completes, ends_row = missing == 0, column == columns[-1]
+    with m.If(read):
         m.d.sync += is_first.eq(ends_row)
         with m.If(ends_row):
             m.d.sync += [column.eq(0), missing.eq(to_first)]
-            step_counter(m, out_row, is_last_row, schedule.out_height)
+            step_counter(m, out_row, is_last_row, n_rows)
         with m.Elif(completes):
             m.d.sync += column.eq(column + (schedule.stride - to_next))
             m.d.sync += missing.eq(to_next)
@@ -124,15 +138,31 @@ def walk_columns(m: Module, schedule: ParallelWindowSchedule, step: Value) -> St
             m.d.sync += [column.eq(column + 1), missing.eq(missing - 1)]
 
     is_right = is_at_least(column, schedule.width)
-    pads = [is_right | _is_padded(schedule, out_row, k) for k in range(schedule.kernel_height)]
-    return Step(column, is_first, completes, ends_row, pads, ~is_right & ~is_last_row)
+    padded = [_padded_rows(schedule, k) for k in range(schedule.kernel_height)]
+    ready = Step(
+        Signal(range(columns[-1] + 1)),
+        column,
+        Signal(init=1),
+        Signal(init=to_first == 0),
+        Signal(init=is_alone),
+        Signal(init=n_rows > 1),
+        [Signal(init=0 in rows, name=f"pads_{k}") for k, rows in enumerate(padded)],
+    )
+    with m.If(read):
+        m.d.sync += [
+            ready.column.eq(column),
+            ready.is_first.eq(is_first),
+            ready.completes.eq(completes),
+            ready.ends_row.eq(ends_row),
+            ready.moves_on.eq(~is_right & ~is_last_row),
+        ]
+        for pads, rows in zip(ready.pads, padded, strict=True):
+            m.d.sync += pads.eq(is_right | (out_row.matches(*rows) if rows else 0))
+    return ready
 
 
-def _is_padded(schedule: ParallelWindowSchedule, out_row: Signal, kernel_row: int) -> Value:
-    """Whether `kernel_row` of output row `out_row` lies above or below the image."""
-    rows = [
-        row
-        for row in range(schedule.out_height)
-        if not 0 <= row * schedule.stride - schedule.padding + kernel_row < schedule.height
-    ]
-    return out_row.matches(*rows) if rows else Const(0)
+def _padded_rows(schedule: ParallelWindowSchedule, kernel_row: int) -> list[int]:
+    """Output rows whose row `kernel_row` of the kernel lies above or below the image."""
+    first = kernel_row - schedule.padding
+    rows = range(schedule.out_height)
+    return [row for row in rows if not 0 <= row * schedule.stride + first < schedule.height]
