@@ -114,7 +114,10 @@ def layer_stages(
         input_lanes = lanes = window_lanes(node, simd)
         if folding.window == "parallel":
             lanes = mw
-            stages.append(("window", _parallel_window(node, source, forms)))
+            window = _parallel_window(node, source, forms)
+            # A pixel may have to wait until its place has been read; with a FIFO what makes pixels goes on meanwhile.
+            pixels = FifoConfig(window.input_width, 2, window.inputs_per_frame)
+            stages += [("pixels", pixels), ("window", window)]
         elif node.kernel != (1, 1) or node.stride > 1:  # else every pixel is its own window
             window = _sliding_window(node, source, lanes)
             # A window decides late what it does when its output is taken; the FIFO ends that path.
