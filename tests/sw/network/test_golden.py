@@ -174,6 +174,55 @@ def test_what_is_kept_changes_no_value_and_neither_does_freeing_the_rest():
     assert torch.equal(model.run(images).scores, every["scores"].flatten(1).to(torch.int64))
 
 
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)
+
+
+def test_batches_on_several_threads_come_in_order_and_count_all_saturations(
+    monkeypatch, three_threads
+):
+    """40 batches of one image each, which takes a different thread at every turn."""
+    network = residual_network()
+    images = random_images(network, 40)
+    expected = GoldenModel(network)
+    edges = expected.edges(images)
+    monkeypatch.setattr("rbonn.sw.network.golden.BATCH_ELEMENTS", 1)
+    model = GoldenModel(network)
+    for name, edge in model.edges(images).items():
+        assert torch.equal(edge, edges[name]), name
+    assert torch.equal(model.run(images).labels, edges["label"].flatten().to(torch.int64))
+    assert model.saturations == {name: 2 * n for name, n in expected.saturations.items()}
+    assert sum(expected.saturations.values()) > 40
+    assert torch.get_num_threads() == three_threads
+
+
+def test_a_bad_image_in_any_batch_is_refused_on_several_threads_too(monkeypatch, three_threads):
+    monkeypatch.setattr("rbonn.sw.network.golden.BATCH_ELEMENTS", 1)
+    images = np.zeros((9, 13, 12, 2), np.int64)
+    images[7, 3, 4, 1] = 300
+    with pytest.raises(InputFileError, match=r"images have values 0\.\.300"):
+        GoldenModel(cnn()).run(images)
+    assert torch.get_num_threads() == three_threads
+
+
+def test_each_thread_computes_alone(monkeypatch, three_threads):
+    monkeypatch.setattr("rbonn.sw.network.golden.BATCH_ELEMENTS", 1)
+    used = set()
+
+    def watched(node, x, count):
+        step = prelu(node, x, count)
+        return lambda values_: used.add(torch.get_num_threads()) or step(values_)
+
+    monkeypatch.setattr("rbonn.sw.network.golden.prelu", watched)
+    network = residual_network()
+    GoldenModel(network).run(random_images(network, 6))
+    assert used == {1}
+
+
 def test_edges_that_nobody_reads_any_more_are_freed(monkeypatch):
     """In a chain of equal edges at most two are alive when a node runs: what it reads and one that is being made."""
     x = EdgeType(Int(16), (1, 1, 2))
