@@ -1,14 +1,17 @@
 """`rbonn.hw.fifo`: order, exact capacity, latency, throughput."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rbonn.hw.fifo import FifoConfig
+from rbonn.sw.build.design import component_verilog
 
 from .stream_driver import Stalls, capacity, drive
+from .verilog_driver import drive_verilog
 
 DEPTHS = [0, 1, 2, 3, 4, 5, 8, 9]
 
@@ -88,6 +91,29 @@ def test_a_reset_empties_it(config: FifoConfig) -> None:
         reset_after=config.depth,
     )
     assert run.outputs == items(20)
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize(("width", "depth"), [(16, 9), (64, 20)])
+def test_the_block_ram_of_an_ecp5_does_the_same_in_every_cycle(width: int, depth: int) -> None:
+    config = FifoConfig(width, depth, read_latency=2, form="ecp5")
+    source, sent = component_verilog(config.component()), items(60, width)
+    portable = replace(config, form="portable")
+    for stalls in (None, Stalls(1), Stalls(2, longest_wait=30, names=("o",))):
+        run = drive_verilog(source, {"i": sent}, n_outputs=60, cells="ecp5", stalls=stalls)
+        assert run.outputs == sent
+        assert run == drive(portable.component(), sent, n_outputs=60, stalls=stalls)
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "blocks"),
+    [(64, 128, 2), (64, 514, 2), (32, 300, 1), (16, 600, 1), (16, 1026, 1), (16, 1100, 2), (64, 1100, 8)],
+)  # fmt: skip
+def test_it_takes_as_many_block_rams_as_its_words_alone(
+    width: int, depth: int, blocks: int
+) -> None:
+    config = FifoConfig(width, depth, read_latency=2, form="ecp5")
+    assert component_verilog(config.component()).count("DP16KD #(") == blocks
 
 
 @settings(max_examples=15, deadline=None)
