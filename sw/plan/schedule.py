@@ -18,15 +18,16 @@ from ...hw.accelerator import AcceleratorConfig, Source, Stage
 from ...hw.affine import AffineConfig
 from ...hw.argmax import ArgMaxConfig
 from ...hw.bit_planes import BitPlanesConfig
+from ...hw.concat_channels import ConcatChannelsConfig
 from ...hw.fifo import FifoConfig
 from ...hw.fork import ForkConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
-from ...hw.max_pool import MaxPoolConfig
 from ...hw.pair_sums import PairSumsConfig
 from ...hw.parallel_window import ParallelWindowConfig
 from ...hw.prelu import PReLUConfig
 from ...hw.residual_add import ResidualAddConfig
 from ...hw.sliding_window import SlidingWindowConfig
+from ...hw.square_pool import SquarePoolConfig
 from ...hw.stage import StageConfig, n_outputs
 from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
@@ -123,11 +124,17 @@ def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
 
 
 @earliest.register
-def _(config: MaxPoolConfig, inputs: np.ndarray) -> np.ndarray:
+def _(config: SquarePoolConfig, inputs: np.ndarray) -> np.ndarray:
     size, groups = config.size, config.groups
     pixels = inputs.reshape(config.height, config.width, groups)
     last = pixels[size - 1 :: size, size - 1 :: size][: config.out_height, : config.out_width]
     return last.ravel() + 1
+
+
+@earliest.register
+def _(config: ConcatChannelsConfig, inputs: np.ndarray) -> np.ndarray:
+    pixels = inputs.reshape(-1, config.groups) + config.latency_cycles
+    return np.tile(pixels, config.copies).ravel()
 
 
 @earliest.register
