@@ -6,7 +6,7 @@ has to be at hand again in the next cycle stays in the output register, so there
 
 Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is
 offered in the cycle after the last pixel of its square. Throughput is one input per cycle.
-Storage is `memory_shape`, one memory with one write and one read port: block RAM unless `memory` is "logic"; none for one word.
+Storage is `memory_shape`, one memory with one write and one read port: of the form that `memory` says; none for one word.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from amaranth.lib.memory import Memory
 from .counter import step_counter
 from .stage import stage_ports
 
+RAM_STYLES = {"block": "block", "lut_ram": "distributed", "logic": "logic"}
+
 
 @dataclass(frozen=True, slots=True)
 class SquarePoolConfig:
@@ -33,7 +35,7 @@ class SquarePoolConfig:
     lanes : int - channels per transfer, in and out; divides `channels`
     size : int - pixels on a side of a square, 1 to the shorter side of the image
     signed : bool - elements are two's complement; for more than one bit
-    memory : "block" or "logic" - what the row of partial results is made of
+    memory : "block", "lut_ram" or "logic" - what the row of partial results is made of
     """
 
     height: int
@@ -43,7 +45,7 @@ class SquarePoolConfig:
     lanes: int
     size: int
     signed: bool = False
-    memory: Literal["block", "logic"] = "block"
+    memory: Literal["block", "lut_ram", "logic"] = "block"
 
     def __post_init__(self) -> None:
         for name in ("height", "width", "channels", "element_bits", "lanes"):
@@ -59,8 +61,8 @@ class SquarePoolConfig:
             )
         if self.signed and self.element_bits == 1:
             raise ValueError("Element bits must be at least 2 for signed elements, not 1")
-        if self.memory not in ("block", "logic"):
-            raise ValueError(f"Memory must be 'block' or 'logic', not {self.memory!r}")
+        if self.memory not in RAM_STYLES:
+            raise ValueError(f"Memory must be 'block', 'lut_ram' or 'logic', not {self.memory!r}")
 
     @property
     def out_height(self) -> int:
@@ -239,7 +241,7 @@ class SquarePool(wiring.Component):
             shape=unsigned(width),
             depth=depth,
             init=[],
-            attrs={"ram_style": config.memory, "no_rw_check": 1},
+            attrs={"ram_style": RAM_STYLES[config.memory], "no_rw_check": 1},
         )
         write, read = partials.write_port(), partials.read_port()
         m.d.comb += [

@@ -25,6 +25,7 @@ CONFIGS = [
         (4, 4, 2, 3, 2, 2, False),  # unsigned elements
         (4, 4, 2, 1, 1, 2, False),  # bits
         (4, 6, 2, 16, 1, 2, True, "logic"),
+        (6, 4, 4, 16, 2, 2, True, "lut_ram"),
     )
 ]
 
@@ -138,7 +139,7 @@ def test_the_shortcut_of_a_residual_network_keeps_a_row_of_sums() -> None:
         ({"size": 0}, "Size must be 1 to 4 for a 4 x 6 image, not 0"),
         ({"size": 5}, "Size must be 1 to 4 for a 4 x 6 image, not 5"),
         ({"element_bits": 1}, "Element bits must be at least 2 for signed elements, not 1"),
-        ({"memory": "ram"}, "Memory must be 'block' or 'logic', not 'ram'"),
+        ({"memory": "ram"}, "Memory must be 'block', 'lut_ram' or 'logic', not 'ram'"),
     ],
 )
 def test_bad_parameters_are_refused(change: dict, message: str) -> None:

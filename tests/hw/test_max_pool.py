@@ -136,7 +136,7 @@ def test_one_word_a_row_needs_no_memory() -> None:
         ({"size": 0}, "Size must be 1 to 4 for a 4 x 6 image, not 0"),
         ({"size": 5}, "Size must be 1 to 4 for a 4 x 6 image, not 5"),
         ({"signed": True}, "Element bits must be at least 2 for signed elements, not 1"),
-        ({"memory": "ram"}, "Memory must be 'block' or 'logic', not 'ram'"),
+        ({"memory": "ram"}, "Memory must be 'block', 'lut_ram' or 'logic', not 'ram'"),
     ],
 )
 def test_bad_parameters_are_refused(change: dict, message: str) -> None:
