@@ -218,7 +218,7 @@ class PReLU(wiring.Component):
         """The group of channels behind the one at hand."""
         groups = self.config.groups
         group = Signal(range(groups), init=1 % groups)
-        is_last = Signal(init=groups <= 2)
+        is_last = Signal(init=groups == 2)
         with m.If(self.i.valid & enable):
             step_counter(m, group, is_last, groups)
         return group
