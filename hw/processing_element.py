@@ -38,7 +38,7 @@ class ProcessingElementConfig:
             raise ValueError(f"Output must be one of {OUTPUTS}, not {self.output!r}")
         # Of matches nothing else says how far a row counts; of the others a layer compares the presets with the range.
         most = self.most_matches if self.output == "matches" else self.beat_most
-        least = most.bit_length() + self.is_doubled + (self.output != "matches")
+        least = most.bit_length() + (self.output != "matches")
         if self.accumulator_bits < least:
             raise ValueError(
                 f"Accumulator must have at least {least} bits for SIMD {self.popcount.simd}, "
@@ -93,8 +93,11 @@ class ProcessingElementConfig:
 
 
 def least_accumulator_bits(simd: int, output: str) -> int:
-    """Bits that an accumulator needs at least: those of one beat's count, counted twice for sums, and a sign where there is a preset."""
-    return simd.bit_length() + (output == "sums") + (output != "matches")
+    """Bits that an accumulator of matches needs at least: those of one beat's count, and where there is a preset one more.
+
+    That one is the sign, or the bit that counting twice adds: the sum of any results that fit is right, whatever it passes on its way.
+    """
+    return simd.bit_length() + (output != "matches")
 
 
 class ProcessingElement(wiring.Component):

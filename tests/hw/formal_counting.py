@@ -233,15 +233,15 @@ class ElementBench(Elaboratable):
             Assert(matches <= simd * so_far),
         ]
 
-        # When the sum is there: with the beat, once the registers hold beats that were seen; or after it, and where a preset comes last,
-        # after a row's last beat for one cycle only.
+        # When the sum is there: with the beat, once the registers hold beats that were seen; or after it, and where a preset comes last or a
+        # beat is a row, after a row's last beat for one cycle only.
         just, is_row = Signal(), so_far == rows.n_beats
         m.d.sync += just.eq(accumulate)
         if config.is_cleared:
             is_there = delayed(m, "is_there", Const(1), latency, Const(1))
             is_result, expected = is_there & is_last, with_beat
         else:
-            lasts = just if config.is_preset_last else Const(1)
+            lasts = just if config.is_preset_last or config.is_unfolded else Const(1)
             is_there = (so_far > 0) & (~is_row | lasts)
             is_result, expected = is_row & lasts, matches
         total = Signal(signed(24))

@@ -41,7 +41,7 @@ def rows_of(form: str, simd: int, n_beats: int, output: str, numbers: Sequence[i
         consumer = Affine("biased", ("sums",), np.ones(n_rows, np.int64), limits, 0, Int(16))
     presets = layer_presets(node, node.output(source), source, consumer)
     bits = max(presets.accumulator_bits, least_accumulator_bits(simd, output))
-    element = ProcessingElementConfig(popcount, bits, n_columns, output)
+    element = ProcessingElementConfig(popcount, bits, n_columns, output, is_unfolded=n_beats == 1)
     thresholds = tuple(numbers) if output == "bits" else ()
     return Rows(element, n_beats, tuple(int(v) for v in presets.values.ravel()), thresholds)
 
@@ -66,7 +66,7 @@ def test_the_sign_says_whether_the_sum_reaches_any_threshold(form: str, tmp_path
 
     Rows of several beats, of one and of one lane each; and thresholds near 0 only, for which fewer bits are planned.
     """
-    shapes = ((4, 4), (16, 1), (1, 16))
+    shapes = ((4, 4), (16, 1), (1, 16))  # columns of a beat, beats
     several = [rows_of(form, *shape, "bits", WIDE) for shape in shapes]
     narrow = rows_of(form, 3, 5, "bits", (-1, 0, 2))
     assert narrow.element.accumulator_bits < several[0].element.accumulator_bits
@@ -87,6 +87,8 @@ def test_rows_of_576_columns_reach_their_thresholds_too(form: str, tmp_path: Pat
 def test_sums_with_any_bias_and_bare_matches_never_overflow(form: str, tmp_path: Path) -> None:
     """By induction, as above."""
     sums = [rows_of(form, 4, 3, "sums", biases) for biases in ((0,), tuple(range(-40, 41)), (7, 8))]
+    sums += [rows_of(form, 15, 1, "sums", (0,))]
+    assert sums[-1].element.accumulator_bits == 5  # -15 to 15
     assert prove_rows(tmp_path, *sums, rows_of(form, 4, 3, "matches")) == "PASS"
 
 
