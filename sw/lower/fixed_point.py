@@ -57,12 +57,12 @@ def thresholds(shift: np.ndarray, fraction: int, lowest: int, highest: int) -> n
 def symmetric_weights(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows as int8 (out, in) of `bits` bits and the scale of each row (out,): ``weights ~ scale * integers``, within half a scale.
 
-    A row of zeros has scale 1.
+    A row of zeros has scale 0.
     """
     limit = (1 << (bits - 1)) - 1
-    largest = np.abs(weights).max(axis=1)
-    scale = np.where(largest > 0, largest / limit, 1.0)
-    return round_half_up(weights / scale[:, None]).astype(np.int8), scale
+    scale = np.abs(weights).max(axis=1) / limit
+    divisor = np.where(scale > 0, scale, 1.0)
+    return round_half_up(weights / divisor[:, None]).astype(np.int8), scale
 
 
 def bits_needed(magnitude: float, fraction: int) -> int:

@@ -11,12 +11,13 @@ from . import fixed_point
 from .residual_form import MergedNetwork
 from .stream_format import Ranges, StreamFormat
 
-HEAD_MARGIN = 1 / 2
-"""The averages' range is wider by this part, at each end, than the one measured."""
+HEAD_MARGIN = 1
+"""The averages' range is wider by this part, at each end, than the one measured: their tails are long, and 8 bits have room."""
 LEAST_SPAN = 1 / 64
 """No channel's range counts as narrower than this part of the widest, so that their multipliers fit one shift."""
 WEIGHT_BITS = 8
 SCORE_BITS = 16
+_LEAST_SCORE = 2.0**-16
 
 
 def head_nodes(
@@ -72,7 +73,7 @@ def _score_node(
     """The node ``scores``, and F: as fine as `SCORE_BITS` allow for every sum that the weights can give."""
     largest_sum = np.abs(weights.astype(np.int64)).sum(axis=1) << (head_bits - 1)
     largest = float((scale * largest_sum + np.abs(bias)).max())
-    fraction = math.floor(math.log2(Int(SCORE_BITS).maximum / largest))
+    fraction = math.floor(math.log2(Int(SCORE_BITS).maximum / max(largest, _LEAST_SCORE)))
     multipliers, shift = fixed_point.multipliers(scale * 2.0**fraction)
     offsets = fixed_point.round_half_up(bias * 2.0 ** (fraction + shift))
     ends = [multipliers * sign * largest_sum + offsets for sign in (-1, 1)]
