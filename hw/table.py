@@ -16,7 +16,9 @@ def table_lookup(words: Sequence[int], width: int, address: Value) -> Value:
     Each bit is a function of the address of its own, so that synthesis can merge it into the LUT that reads it. An address behind the
     last word gives zeros.
     """
-    columns = table_columns(words, width)
-    if len(words) == 1:
-        return Cat(Const(column, 1) for column in columns)
-    return Cat(Const(column, 1 << len(address)).bit_select(address, 1) for column in columns)
+    return Cat(column_lookup(column, len(words), address) for column in table_columns(words, width))
+
+
+def column_lookup(column: int, n_words: int, address: Value) -> Value:
+    """One bit of a table: bit ``address`` of `column`."""
+    return Const(column, 1) if n_words == 1 else Const(column, 1 << len(address)).bit_select(address, 1)  # fmt: skip

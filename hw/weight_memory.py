@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, connect
 
 from .primitives.block_memory import BlockMemoryConfig, block_memory, read_signature
 from .registers import delayed, registers
-from .table import table_columns, table_lookup
+from .table import column_lookup, table_columns, table_lookup
 
 MEMORY_FORMS = ("block", "lut_ram", "logic")
 
@@ -127,15 +127,17 @@ class WeightMemory(wiring.Component):
         address = delayed(
             m, enable, "stage", self.read.address, config.read_latency - is_registered
         )
-        data = table_lookup(config.contents, config.width, address)
-        if is_registered:
-            # Lanes with the same weights in all words share a register, and one whose weight never changes has none.
-            lanes = list(table_columns(config.contents, config.width))
-            one = (1 << config.depth) - 1
-            shared = {column: k for k, column in enumerate(lanes) if column not in (0, one)}
-            held = dict(zip(shared, registers(m, enable, "weight", [data[k] for k in shared.values()]), strict=True))  # fmt: skip
-            data = Cat(held.get(column, C(column & 1, 1)) for column in lanes)
-        m.d.comb += self.read.data.eq(data)
+        if not is_registered:
+            m.d.comb += self.read.data.eq(table_lookup(config.contents, config.width, address))
+            return
+        # Lanes with the same weights in all words share a register, and one whose weight never changes has none. Each looks its weight up for
+        # itself: of a table that were cut into lanes, every lane would be a copy.
+        lanes = table_columns(config.contents, config.width)
+        one = (1 << config.depth) - 1
+        shared = sorted(set(lanes) - {0, one})
+        weights = [column_lookup(column, config.depth, address) for column in shared]
+        held = dict(zip(shared, registers(m, enable, "weight", weights), strict=True))
+        m.d.comb += self.read.data.eq(Cat(held.get(column, C(column & 1, 1)) for column in lanes))
 
     def _block(self, m: Module) -> tuple[Value, Value, Value] | None:
         """Connects the read port and returns the write port, if there is one: enable, address, data."""
