@@ -140,20 +140,31 @@ class Replay(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        is_held = self.config.held_cycles > 0
         if self.config.is_buffered:
             self._buffer(m)
         else:
             m.d.comb += [
                 self.beats.available.eq(self.i.valid),
-                self.i.ready.eq(self._is_over),
-                self.beats.data.eq(self._unbuffered(m)),
+                self.i.ready.eq(self.beats.take & self.beats.last if is_held else self.beats.take),
+                self.beats.data.eq(
+                    self._held(m) if is_held and self.config.coding is None else self._unbuffered(m)
+                ),
             ]
         return m
 
-    @property
-    def _is_over(self) -> Value:
-        """Whether a word is read for the last time."""
-        return self.beats.take & self.beats.last if self.config.held_cycles else self.beats.take
+    def _held(self, m: Module) -> Value:
+        """A register that takes each word once: when its first use is due, which is before the word has been taken for good."""
+        beats = self.beats
+        is_first = Signal(init=1)
+        with m.If(beats.take):
+            m.d.sync += is_first.eq(beats.last)
+        is_due = beats.take & is_first
+        for stage in range(self.config.read_latency - 1):
+            earlier, is_due = is_due, Signal(name=f"is_due{stage}")
+            with m.If(beats.enable):
+                m.d.sync += is_due.eq(earlier)
+        return delayed(m, beats.enable & is_due, "data", self.i.payload, 1)
 
     def _unbuffered(self, m: Module) -> Value:
         payload, latency = self.i.payload, self.config.read_latency
