@@ -212,8 +212,9 @@ endmodule
 
 // A multiplier of 18 x 18 bits, each operand signed or not, with registers for the operands, in its middle and for the product.
 //
-// In use are CLK0 and CE0, registers that are all there or all away in each of the three places, and operands from pins A and B.
-// Anything else ends the simulation, a reset too: no register needs one.
+// In use are CLK0 and one of the enables for all registers (place and route moves it from CE0 where blocks side by side have others), registers
+// that are all there or all away in each of the three places, and operands from pins A and B. Anything else ends the simulation, a reset
+// too: no register needs one.
 module MULT18X18D(
   input A0, A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17,
   input B0, B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17,
@@ -247,7 +248,7 @@ module MULT18X18D(
   localparam HAS_INPUT = REG_INPUTA_CLK == "CLK0", HAS_MIDDLE = REG_PIPELINE_CLK == "CLK0", HAS_OUTPUT = REG_OUTPUT_CLK == "CLK0";
   localparam IS_KNOWN = (REG_INPUTA_CLK == "CLK0" || REG_INPUTA_CLK == "NONE") && REG_INPUTB_CLK == REG_INPUTA_CLK && REG_INPUTC_CLK == "NONE"
     && (REG_PIPELINE_CLK == "CLK0" || REG_PIPELINE_CLK == "NONE") && (REG_OUTPUT_CLK == "CLK0" || REG_OUTPUT_CLK == "NONE")
-    && REG_INPUTA_CE == "CE0" && REG_INPUTB_CE == "CE0" && REG_PIPELINE_CE == "CE0" && REG_OUTPUT_CE == "CE0"
+    && REG_INPUTB_CE == REG_INPUTA_CE && REG_PIPELINE_CE == REG_INPUTA_CE && REG_OUTPUT_CE == REG_INPUTA_CE
     && REG_INPUTA_RST == "RST0" && REG_INPUTB_RST == "RST0" && REG_PIPELINE_RST == "RST0" && REG_OUTPUT_RST == "RST0"
     && CLK0_DIV == "ENABLED" && HIGHSPEED_CLK == "NONE" && CAS_MATCH_REG == "FALSE" && SOURCEB_MODE == "B_SHIFT" && MULT_BYPASS == "DISABLED"
     && RESETMODE == "SYNC";
@@ -257,6 +258,7 @@ module MULT18X18D(
 
   wire [17:0] a = {A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0};
   wire [17:0] b = {B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
+  wire enable = REG_INPUTA_CE == "CE0" ? CE0 : REG_INPUTA_CE == "CE1" ? CE1 : REG_INPUTA_CE == "CE2" ? CE2 : CE3;
   // The signs travel with their operands.
   reg [18:0] a_register = 0, b_register = 0;
   reg [35:0] middle_register = 0, output_register = 0;
@@ -265,7 +267,7 @@ module MULT18X18D(
   wire signed [37:0] exact = a_operand * b_operand;
   wire [35:0] middle = HAS_MIDDLE ? middle_register : exact[35:0];
   always @(posedge CLK0)
-    if (CE0) begin
+    if (enable) begin
       a_register <= {SIGNEDA & A17, a};
       b_register <= {SIGNEDB & B17, b};
       middle_register <= exact[35:0];

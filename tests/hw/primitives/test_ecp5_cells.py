@@ -89,7 +89,7 @@ endmodule
     assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
 
 
-def multiplier_top(parameters: str, signs: tuple[int, int] | None) -> str:
+def multiplier_top(parameters: str, signs: tuple[int, int] | None, enable: int = 0) -> str:
     """A module of one MULT18X18D; with `signs` None they are inputs."""
     a, b = ("signed_a", "signed_b") if signs is None else signs
     pins = [f".A{k}(a[{k}]), .B{k}(b[{k}])" for k in range(18)] + [f".P{k}(p[{k}])" for k in range(36)]  # fmt: skip
@@ -103,7 +103,7 @@ module top(clk, enable, reset, source, {"signed_a, signed_b, " if signs is None 
   input [17:0] a;
   input [17:0] b;
   output [35:0] p;
-  MULT18X18D #({parameters}) block(.CLK0(clk), .CE0(enable), .RST0(reset), .SIGNEDA({a}), .SIGNEDB({b}),
+  MULT18X18D #({parameters}) block(.CLK0(clk), .CE{enable}(enable), .RST0(reset), .SIGNEDA({a}), .SIGNEDB({b}),
     .SOURCEA(source), .SOURCEB(1'b0), {", ".join(pins)});
 endmodule
 """
@@ -142,7 +142,9 @@ def test_mult18x18d_multiplies_with_any_signs_and_registers(places: int) -> None
         expected.append(way[-1])
         if row["enable"]:
             held = way[:-1]
-    results = play(multiplier_top(parameters, None) + MODELS, rows)
+    enable = places % 4
+    parameters += "".join(f', .REG_{name}_CE("CE{enable}")' for name, _ in chosen)
+    results = play(multiplier_top(parameters, None, enable) + MODELS, rows)
     assert [row["p"] for row in results] == expected
 
 
