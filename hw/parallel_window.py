@@ -9,13 +9,19 @@ which the next output row looks for it. So nothing is rotated: kernel row k is a
 row needs for the first time are written where it looks for them, each pixel as soon as its place has been read. Padding is
 what the shift register is reset to. A reset starts a frame.
 
-A frame's last windows need nothing of the next frame, whose rows are written meanwhile, and nothing is written for the padding: there
-is no gap between frames. The stage's own interval is `interval_cycles`: one step per column and output row, those right of the image included
-and those left of it not, or one input per cycle. The consumer may hold a window as long as it likes while the next one is made; it never
-waits between windows if it holds each for as many cycles as its columns take, `next_columns` and, at a row's start, `first_columns`.
+A frame's last windows need nothing of the next frame, whose pixels are written meanwhile, and nothing is written for padding. Alone
+(inputs always offered, outputs always taken) a frame takes `interval_cycles`. Between a source that offers a pixel every P cycles or later
+and a consumer that takes each window Q cycles after its offer at the earliest it takes `schedule.paced_interval(P, Q)`: exactly
+max(height * width * P, windows * Q) for 3 x 3 windows with padding 1 and stride 1 or 2 from P = 4 and Q = P * stride ** 2 on, as with
+every kernel that looks at most one row beyond the image's lower edge and has no more new columns at a row's start than fit into Q. Where the
+windows of the last two output rows lie partly below the image, the next frame waits for a row.
 
-Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is offered 4 cycles
-after the pixel at its lower right corner, 5 with block RAM, and one later for each column of padding to the right of the image.
+The consumer may hold a window as long as it likes while the next one is made: it finds it ready if it holds the one before for
+`next_columns` + 1 cycles, at a row's end for `first_columns` + 1 (of `schedule`); with "direct" back pressure for one cycle less.
+
+Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is offered 6 cycles
+after the pixel at its lower right corner, and one more for each column of padding to the right of the image; 5 where an output row is a single
+step. `schedule.play` gives the cycle of every transfer.
 Storage is `kernel_height` memories of `memory_shape`, with one write and one read port each: LUT RAM, block RAM or logic.
 """
 
@@ -29,6 +35,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 
+from .fifo import Fifo, FifoConfig
 from .parallel_window_schedule import ParallelWindowSchedule
 from .parallel_window_walk import Step, WritePosition, padded_rows, walk_columns, walk_input
 from .registers import registers
@@ -50,6 +57,7 @@ class ParallelWindowConfig:
     padding : int - pixels added on all four sides, 0 to kernel - 1 both ways
     pad_code : int - what each channel of a padded tap holds, as an unsigned code of `element_bits` bits
     memory : "lut_ram", "block" or "logic" - what rows are kept in
+    back_pressure : "registered" or "direct" - whether columns move on in the cycle after a window has moved on, or in the same one
     """
 
     height: int
@@ -62,6 +70,7 @@ class ParallelWindowConfig:
     padding: int = 0
     pad_code: int = 0
     memory: Literal["lut_ram", "block", "logic"] = "lut_ram"
+    back_pressure: Literal["registered", "direct"] = "registered"
 
     def __post_init__(self) -> None:
         for name in (
@@ -82,6 +91,10 @@ class ParallelWindowConfig:
             )
         if self.memory not in RAM_STYLES:
             raise ValueError(f"Memory must be 'lut_ram', 'block' or 'logic', not {self.memory!r}")
+        if self.back_pressure not in ("registered", "direct"):
+            raise ValueError(
+                f"Back pressure must be 'registered' or 'direct', not {self.back_pressure!r}"
+            )
         if self.out_height < 1 or self.out_width < 1:
             raise ValueError(
                 f"Kernel must fit into the padded image, not {self.kernel_height} x {self.kernel_width} "
@@ -92,7 +105,8 @@ class ParallelWindowConfig:
     def schedule(self) -> ParallelWindowSchedule:
         """Which rows and columns windows need, and the cycle of each transfer."""
         return ParallelWindowSchedule(
-            self.height, self.width, self.kernel_height, self.kernel_width, self.stride, self.padding, self.read_latency
+            self.height, self.width, self.kernel_height, self.kernel_width, self.stride, self.padding, self.read_latency,
+            int(self.back_pressure == "registered"),
         )  # fmt: skip
 
     @property
@@ -105,11 +119,7 @@ class ParallelWindowConfig:
 
     @property
     def read_latency(self) -> int:
-        """Cycles from a column's address to its pixels: 1 for block RAM.
-
-        Where an output row is a single step, its column is read again in the next cycle, and no block RAM has it by then: it is
-        logic then.
-        """
+        """Cycles from a column's address to its pixels: 0 where an output row is a single step, whose column is read again in the next cycle."""
         last = (self.out_width - 1) * self.stride - self.padding + self.kernel_width - 1
         return int(last > 0)
 
@@ -172,14 +182,18 @@ class ParallelWindow(wiring.Component):
         m = Module()
         config, schedule = self.config, self.config.schedule
 
+        # A pixel waits in a register until its place is free: at the turn of a frame it is read a little late.
+        m.submodules.pixel = pixel = Fifo(FifoConfig(config.input_width, 1))
+        wiring.connect(m, wiring.flipped(self.i), pixel.i)
+
         # The writer is in the reader's output row, in the next one, or further and has to wait. Whether each may go on is known in
         # the cycle before, of its own position then and of the other's now.
         accept, read, place = Signal(), Signal(), Signal()
         may_write, may_read = Signal(init=1), Signal()
         ahead = Signal(range(3 + padded_rows(schedule)))
         write, step = walk_input(m, schedule, accept), walk_columns(m, schedule, read)
-        m.d.comb += self.i.ready.eq(may_write | write.is_dropped)
-        m.d.comb += accept.eq(self.i.valid & self.i.ready)
+        m.d.comb += pixel.o.ready.eq(may_write | write.is_dropped)
+        m.d.comb += accept.eq(pixel.o.valid & pixel.o.ready)
         then_ahead = Signal(len(ahead))
         m.d.comb += then_ahead.eq(ahead + write.completed)
         m.d.sync += [
@@ -194,9 +208,13 @@ class ParallelWindow(wiring.Component):
             ),
         ]
 
-        # A window that is complete stays in the shift register until there is room for it at the output.
-        shift, is_complete, is_free = Signal(), Signal(), Signal()
-        m.d.comb += is_free.eq(~is_complete | ~self.o.valid | self.o.ready)
+        # A window that is complete stays in the shift register until there is room for it at the output. Room of this cycle is used
+        # in this cycle only if that may cost a path from `o.ready` to all that moves.
+        shift, is_complete, has_room, is_free = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            has_room.eq(~self.o.valid | self.o.ready),
+            is_free.eq(~is_complete | (has_room & (config.back_pressure == "direct"))),
+        ]
         lasting = [step.is_first, step.completes, step.moves_on, step.column, *step.pads]
         if config.read_latency:
             is_read = Signal()
@@ -209,13 +227,15 @@ class ParallelWindow(wiring.Component):
         m.d.comb += read.eq(may_read & place)
         is_first, completes, moves_on, column, *pads = lasting
 
-        rows = self._rows(m, write, accept, ahead, step.column, place, column, moves_on, shift)
+        rows = self._rows(
+            m, pixel.o.payload, write, accept, ahead, step.column, place, column, moves_on, shift
+        )
         window = self._shift(m, shift, is_first, pads, rows)
         payload = Signal(config.output_width, reset_less=True)
         m.d.comb += self.o.payload.eq(payload)
-        with m.If(is_free):
+        with m.If(is_free | has_room):
             m.d.sync += is_complete.eq(shift & completes)
-        with m.If(~self.o.valid | self.o.ready):
+        with m.If(has_room):
             m.d.sync += [self.o.valid.eq(is_complete), payload.eq(window)]
         return m
 
@@ -232,7 +252,7 @@ class ParallelWindow(wiring.Component):
         return Mux(read, *(write.column != column for column in columns))
 
     def _rows(
-        self, m: Module, write: WritePosition, accept: Value, ahead: Signal, read_column: Value, place: Value,
+        self, m: Module, pixel: Value, write: WritePosition, accept: Value, ahead: Signal, read_column: Value, place: Value,
         moved_column: Value, moves_on: Value, shift: Value,
     ) -> list[Value]:  # fmt: skip
         """The column at hand of each memory: 0 holds the lowest kernel row. Memory j is written by the input or from memory j - stride."""
@@ -257,7 +277,7 @@ class ParallelWindow(wiring.Component):
             rows.append(read_port.data)
 
             is_input = write.rows_above == j
-            by_input = [is_input & accept, write.column, self.i.payload]
+            by_input = [is_input & accept, write.column, pixel]
             if j >= config.stride:
                 by_move = [shift & moves_on, moved_column, rows[j - config.stride]]
                 if j <= schedule.reach(0):

@@ -3,6 +3,7 @@
 The image's rows are written one after the other; a row belongs to the first output row that needs it, and the rows of an output row lie in
 memories of their own. What the hardware does, and what is played here:
 
+* a pixel waits in a register, at least one cycle, until it is written; the next one may come in the cycle in which it leaves;
 * a pixel may be written once the column that it replaces has been read for the output row before its own;
 * a column may be read once the lowest image row that its output row needs has been written there;
 * windows leave one after the other, and the next one's columns are read while one waits to be taken.
@@ -40,6 +41,7 @@ class ParallelWindowSchedule:
     Parameters
     ----------
     read_latency : int - cycles from a column's address to its pixels, 0 or 1
+    move_latency : int - cycles from the move of a window to the next shift, 0 or 1
     """
 
     height: int
@@ -49,6 +51,7 @@ class ParallelWindowSchedule:
     stride: int
     padding: int
     read_latency: int = 0
+    move_latency: int = 0
 
     @property
     def out_height(self) -> int:
@@ -113,45 +116,48 @@ class ParallelWindowSchedule:
         return self.paced_interval(1, 1)
 
     def paced_interval(self, input_cycles: int, output_cycles: int) -> int:
-        """Cycles per frame in the long run.
-
-        Parameters
-        ----------
-        input_cycles : int - cycles from a pixel to the next, at least, at least 1
-        output_cycles : int - cycles for which each window is offered, at least 1
-        """
+        """Cycles per frame in the long run between stages that take their time and make none up. Parameters as in `play`."""
         return _interval(self, input_cycles, output_cycles)
 
-    def play(self, inputs: Sequence[int], output_cycles: int = 1) -> Played:
+    def play(
+        self, inputs: Sequence[int], *, input_cycles: int = 1, output_cycles: int = 1
+    ) -> Played:
         """Plays whole frames.
 
         Parameters
         ----------
-        inputs : sequence of int - cycle in which each pixel is offered first, rising; whole frames
+        inputs : sequence of int - cycle in which each pixel is offered, at the earliest; whole frames
+        input_cycles : int - cycles from the acceptance of a pixel to the offer of the next one, at the least, at least 1
         output_cycles : int - cycles for which each window is offered until it is taken, at least 1: ready in the last of them
         """
         pixels = self.height * self.width
         if not inputs or len(inputs) % pixels:
             raise ValueError(f"Inputs must be whole frames of {pixels} pixels, not {len(inputs)!r}")
-        return _Play(self, inputs, output_cycles).run()
+        return _Play(self, inputs, input_cycles, output_cycles).run()
 
 
 class _Play:
     def __init__(
-        self, schedule: ParallelWindowSchedule, inputs: Sequence[int], output_cycles: int
+        self,
+        schedule: ParallelWindowSchedule,
+        inputs: Sequence[int],
+        input_cycles: int,
+        output_cycles: int,
     ) -> None:
         self.schedule = schedule
         self.inputs = inputs
+        self.input_cycles = input_cycles
         self.output_cycles = output_cycles
         self.columns = schedule.columns
         self.replaces = [bisect_right(self.columns, x) - 1 for x in range(schedule.width)]
         self.users = [schedule.first_user(row) for row in range(schedule.height)]
         self.drops = [schedule.is_dropped(row) for row in range(schedule.height)]
         self.reads: list[int] = []  # cycle of each step's read in the last output row
-        self.next_accept = 0
+        self.written: list[int] = []  # cycle in which each pixel leaves its register
+        self.next_offer = 0
         self.next_read = 0
         self.shifted = -1  # cycle of the last step's shift
-        self.moved = 0  # cycle in which the shift register's last window moved on
+        self.moved = -1  # cycle in which the shift register's last window moved on
         self.played = Played([], [], [])
 
     def run(self) -> Played:
@@ -171,22 +177,27 @@ class _Play:
         """A row of the image; `reads` are those of the output row before the one that it belongs to."""
         width = self.schedule.width
         for column in range(width):
-            cycle = max(self.next_accept, self.inputs[start + row * width + column])
+            last = self.written[-1] if self.written else 0
+            accepted = max(self.next_offer, self.inputs[start + row * width + column], last)
+            self.next_offer = accepted + self.input_cycles
+            self.played.accepted.append(accepted)
+            cycle = max(accepted, last) + 1
             if self.reads and not self.drops[row] and column <= self.schedule.last_column:
                 cycle = max(cycle, self.reads[self.replaces[column]] + 2)
-            self.played.accepted.append(cycle)
-            self.next_accept = cycle + 1
+            self.written.append(cycle)
 
     def _read(self, start: int, out_row: int) -> None:
-        schedule, accepted = self.schedule, self.played.accepted
+        schedule, written = self.schedule, self.written
         lowest = start + schedule.lowest_row(out_row) * schedule.width
         left = schedule.first_columns
         self.reads = []
         for column in self.columns:
             last = schedule.last_column
             needed = lowest + (last if schedule.waits_for_row else min(column, last))
-            read = max(self.next_read, accepted[needed] + 2)
-            shift = max(read + schedule.read_latency, self.shifted + 1, self.moved)
+            read = max(self.next_read, written[needed] + 2)
+            shift = max(
+                read + schedule.read_latency, self.shifted + 1, self.moved + schedule.move_latency
+            )
             if schedule.read_latency == 0:
                 read = shift
             self.reads.append(read)
@@ -207,7 +218,6 @@ class _Play:
 
 @lru_cache(maxsize=1024)
 def _interval(schedule: ParallelWindowSchedule, input_cycles: int, output_cycles: int) -> int:
-    pixels = schedule.height * schedule.width
-    inputs = range(0, FRAMES * pixels * input_cycles, input_cycles)
-    taken = schedule.play(inputs, output_cycles).taken
+    inputs = [0] * (FRAMES * schedule.height * schedule.width)
+    taken = schedule.play(inputs, input_cycles=input_cycles, output_cycles=output_cycles).taken
     return taken[-1] - taken[-1 - schedule.out_height * schedule.out_width]

@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rbonn.hw.parallel_window import ParallelWindowConfig
 
-from .stream_driver import Stalls, drive
+from .stream_driver import Run, Stalls, drive
 
 CONFIGS = [
     ParallelWindowConfig(*row)
@@ -37,8 +39,8 @@ CONFIGS = [
         (7, 5, 1, 1, 4, 2, 2, 1),
     )
 ]
-CONFIGS += [dataclasses.replace(config, memory="block") for config in CONFIGS]
-CONFIGS += [dataclasses.replace(CONFIGS[0], memory="logic")]
+CONFIGS += [dataclasses.replace(config, back_pressure="direct") for config in CONFIGS]
+CONFIGS += [dataclasses.replace(CONFIGS[0], memory=memory) for memory in ("block", "logic")]
 
 
 def frames(
@@ -127,6 +129,7 @@ def configs(draw: st.DrawFn) -> ParallelWindowConfig:
         padding,
         draw(st.integers(0, (1 << bits) - 1)),
         draw(st.sampled_from(("lut_ram", "block", "logic"))),
+        draw(st.sampled_from(("registered", "direct"))),
     )
 
 
@@ -145,6 +148,98 @@ def test_any_window_comes_in_order_and_on_schedule(
         assert (played.accepted, played.taken) == (run.input_cycles["i"], run.output_cycles)
 
 
+class Paced(wiring.Component):
+    """A stage between neighbours that take their time: so many cycles from a pixel to the next, and for each window."""
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: ParallelWindowConfig, input_cycles: int, output_cycles: int) -> None:
+        self.stage = config.component()
+        self.cycles = input_cycles, output_cycles
+        super().__init__(self.stage.signature)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.stage = stage = self.stage
+        input_cycles, output_cycles = self.cycles
+        waited, held = Signal(range(input_cycles)), Signal(range(output_cycles))
+        is_paced, is_held = waited == 0, held == output_cycles - 1
+        m.d.comb += [
+            stage.i.payload.eq(self.i.payload),
+            stage.i.valid.eq(self.i.valid & is_paced),
+            self.i.ready.eq(stage.i.ready & is_paced),
+            self.o.payload.eq(stage.o.payload),
+            self.o.valid.eq(stage.o.valid & is_held),
+            stage.o.ready.eq(self.o.ready & is_held),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += waited.eq(input_cycles - 1)
+        with m.Elif(~is_paced):
+            m.d.sync += waited.eq(waited - 1)
+        with m.If(stage.o.valid):
+            m.d.sync += held.eq(0 if output_cycles == 1 else held + 1)
+        with m.If(stage.o.valid & stage.o.ready):
+            m.d.sync += held.eq(0)
+        return m
+
+
+def paced(
+    config: ParallelWindowConfig, n_frames: int, input_cycles: int, output_cycles: int
+) -> Run:
+    inputs, expected = frames(config, n_frames)
+    run = drive(Paced(config, input_cycles, output_cycles), inputs, n_outputs=len(expected))
+    assert run.outputs == expected
+    return run
+
+
+SAME = ParallelWindowConfig(5, 6, 1, 1, 3, 3, 1, 1)
+
+
+@pytest.mark.parametrize("pace", [4, 5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_between_paced_neighbours_no_cycle_is_lost(stride: int, pace: int) -> None:
+    config = dataclasses.replace(SAME, height=6, stride=stride)
+    run = paced(config, 4, pace, pace * stride**2)
+    assert run.intervals(config.outputs_per_frame)[1:] == [config.inputs_per_frame * pace] * 2
+
+
+@pytest.mark.parametrize(("source", "consumer"), [(1, 4), (4, 6), (6, 4), (1, 3)])
+def test_the_slower_neighbour_sets_the_interval(source: int, consumer: int) -> None:
+    run = paced(SAME, 4, source, consumer)
+    assert run.intervals(SAME.outputs_per_frame)[1:] == [5 * 6 * max(source, consumer)] * 2
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_paced_cycles_are_the_scheduled_ones(config: ParallelWindowConfig) -> None:
+    for source, consumer in ((3, 5), (1, 2)):
+        run = paced(config, 5, source, consumer)
+        played = config.schedule.play(
+            [0] * (5 * config.inputs_per_frame), input_cycles=source, output_cycles=consumer
+        )
+        assert (run.input_cycles["i"], run.output_cycles) == (played.accepted, played.taken)
+        interval = config.schedule.paced_interval(source, consumer)
+        assert run.intervals(config.outputs_per_frame)[-1] == interval
+
+
+@pytest.mark.parametrize("height", [8, 16, 32])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_residual_networks_lose_no_cycle(height: int, stride: int) -> None:
+    schedule = ParallelWindowConfig(height, height, 16, 1, 3, 3, stride, 1).schedule
+    for pace in (4, 8, 16, 64):
+        assert schedule.paced_interval(pace, pace * stride**2) == height * height * pace
+
+
+def test_a_window_needs_no_pixel_after_its_lower_right_one() -> None:
+    inputs, expected = frames(SAME, 1)
+    for row in range(SAME.out_height):
+        for column in range(SAME.out_width):
+            n_inputs = 30 if row == 4 else (row + 1) * 6 + min(column + 1, 5) + 1
+            n_outputs = row * 6 + column + 1
+            run = drive(SAME.component(), inputs[:n_inputs], n_outputs=n_outputs, settle_cycles=0)
+            assert run.outputs == expected[:n_outputs]
+
+
 GOOD = ParallelWindowConfig(4, 4, 4, 1, 3, 3, stride=1, padding=1)
 
 
@@ -159,6 +254,10 @@ GOOD = ParallelWindowConfig(4, 4, 4, 1, 3, 3, stride=1, padding=1)
         ({"padding": 3}, "Padding must be 0 to 2 for a 3 x 3 kernel, not 3"),
         ({"padding": -1}, "Padding must be 0 to 2 for a 3 x 3 kernel, not -1"),
         ({"pad_code": 2}, "Pad code must fit 1 unsigned bits, not 2"),
+        (
+            {"back_pressure": "credit"},
+            "Back pressure must be 'registered' or 'direct', not 'credit'",
+        ),
         ({"memory": "lut"}, "Memory must be 'lut_ram', 'block' or 'logic', not 'lut'"),
         (
             {"height": 2, "padding": 0},
