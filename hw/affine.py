@@ -38,6 +38,9 @@ from .stage import stage_ports
 MOST_DIGITS = 3
 """Digits of a common factor that take less to add than a multiplier is worth: two adders for each lane."""
 
+LUT_WORDS = 16
+"""Constants that a LUT4 has a bit of; tables of more are on their way for a cycle of their own."""
+
 
 @dataclass(frozen=True)
 class AffineConfig:
@@ -185,9 +188,9 @@ class AffineConfig:
 
     @property
     def lead_cycles(self) -> int:
-        """Cycles that an element waits for the first of its constants out of block RAM."""
+        """Cycles that an element waits for the first of its constants: for a table of several LUT4 a bit, or a block RAM."""
         if self.groups == 1 or self.memory == "logic":
-            return 0
+            return int(self.groups > LUT_WORDS)
         product = self.product
         at = product.addend_cycles if isinstance(product, ShiftAddConfig) else 0
         return max(self.read_latency - at, 0)

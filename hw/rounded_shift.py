@@ -53,9 +53,22 @@ class RoundedShiftConfig:
         return max(0, -min(self.distances))
 
     @property
+    def is_barrel(self) -> bool:
+        """Whether x passes a multiplexer for each bit of the distance, because choosing from all distances at once takes more of them.
+
+        Each bit of the result then takes a LUT4 for each bit of the distance; else about one for each distance but two.
+        """
+        return not self.left and max(self.distances).bit_length() < len(self.distances) - 2
+
+    @property
+    def choices(self) -> list[int]:
+        """The distances that a code can ask for, by number."""
+        return list(range(max(self.distances) + 1)) if self.is_barrel else self.distances
+
+    @property
     def distance_bits(self) -> int:
         """Bits of a code that choose the distance."""
-        return (len(self.distances) - 1).bit_length()
+        return (len(self.choices) - 1).bit_length()
 
     @property
     def has_negatives(self) -> bool:
@@ -73,7 +86,7 @@ class RoundedShiftConfig:
         """What `code` has to be for that slope: which distance, whether it is negative, whether it is 0, lowest first."""
         code, at = 0, self.distance_bits
         if slope:
-            code = self.distances.index(self.shift - trailing_zeros(abs(slope)))
+            code = self.choices.index(self.shift - trailing_zeros(abs(slope)))
         if self.has_negatives:
             code |= int(slope < 0) << at
             at += 1
@@ -134,13 +147,12 @@ class RoundedShift(wiring.Component):
         # Shifted to the right by less than its width, x is wide enough to lose no bit that is looked at.
         wide = Cat(C(0, config.left), self.x, sign.replicate(config.shift + 1)).as_signed()
         n_bits = config.bits + config.left + config.saturates
-        shifted, carries = [], []
-        for distance in config.distances:
-            lost = wide[: distance + config.left]
-            kept = wide[distance + config.left :][:n_bits]
-            shifted.append(Cat(kept, sign.replicate(n_bits))[:n_bits])
-            carries.append(_carry(lost, negative))
-        value, carry = _chosen(shifted, index), _chosen(carries, index)
+        carry = _chosen([_carry(wide[: k + config.left], negative) for k in config.choices], index)
+        if config.is_barrel:
+            value = wide >> index
+        else:
+            value = _chosen([wide >> k + config.left for k in config.choices], index)
+        value = Cat(value, sign.replicate(n_bits))[:n_bits]
         value = Mux(zero, 0, value ^ negative.replicate(n_bits))[:n_bits]
         value, carry = registers(m, self.enable, "rounded", [value, carry & ~zero])
 

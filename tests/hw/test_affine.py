@@ -41,12 +41,14 @@ CONFIGS: dict[str, AffineConfig] = {
     "all equal, logic": AffineConfig(9, (-23333,) * 4, (5, -900, 77, 0), 14, 10, 2, 6, multiplier="logic"),
     "average of four": AffineConfig(18, (1,) * 4, (0,) * 4, 2, 16, 2, 6),
     "no multiplier but 0": AffineConfig(9, (0,) * 4, (5, -900, 77, 0), 3, 10, 2, 6),
+    "many groups": AffineConfig(9, *random_constants(7, 20, 16, 24), 12, 16, 1, 2),
+    "many groups, powers": AffineConfig(9, (2, -4, 8, 1, 16) * 4, tuple(range(-99, 101, 10)), 3, 16, 1, 2),
     "odd number of groups": AffineConfig(9, FREE[0][:3], FREE[1][:3], 12, 16, 1, 6),
 }  # fmt: skip
 
 FREE_OF_MULTIPLIERS = {
     "powers of two", "powers of both signs", "negative powers", "many powers", "powers, block memory", "all equal", "all equal, logic",
-    "average of four", "no multiplier but 0",
+    "average of four", "no multiplier but 0", "many groups, powers",
 }  # fmt: skip
 
 

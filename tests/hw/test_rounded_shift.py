@@ -21,6 +21,8 @@ CONFIGS = [
         ((0,), 2),
         ((4, -8, 16), 0),
         ((1, -1, 64), 9),
+        ((1, 2, 4, -8, 16, 32, 64, -128), 7),
+        ((1, 2, 8, 32, 64, 4), 6),
         ((8,), 3),
     )
 ]
@@ -69,3 +71,9 @@ def test_every_integer_is_rounded_with_the_documented_latency(config: RoundedShi
 def test_bad_parameters_are_refused(fields: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         RoundedShiftConfig(*fields)
+
+
+def test_many_distances_are_shifted_bit_by_bit() -> None:
+    assert RoundedShiftConfig(BITS, (1, 2, 4, 8, 16), 5).is_barrel
+    assert not RoundedShiftConfig(BITS, (1, 2, 4, 8), 5).is_barrel
+    assert not RoundedShiftConfig(BITS, (1, 2, 4, 8, 64, 128), 5).is_barrel
