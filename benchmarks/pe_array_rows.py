@@ -155,7 +155,7 @@ class Row:
             if self.device != "ECP5-25F"
             else replace(self, form="portable", memory_form="portable")
         )
-        outputs = _simulated(row.config, beats, streamed, len(expected))
+        outputs = simulated(row.config, beats, streamed, len(expected))
         if [word for _, word in outputs] != expected:
             raise RuntimeError("the simulated results are not those of NumPy")
         groups = self.mh // self.pe
@@ -168,7 +168,7 @@ def _beats(vector: np.ndarray, simd: int) -> tuple[int, ...]:
     return words((vector.reshape(-1, simd) > 0).astype(np.int64), 1)
 
 
-def _simulated(
+def simulated(
     config: MatrixVectorLayerConfig, beats: list[int], streamed: tuple[int, ...], n_outputs: int
 ) -> list[tuple[int, int]]:
     """(cycle, word) of each output."""
