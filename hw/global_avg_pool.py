@@ -3,13 +3,13 @@
 In: pixels in any order, `lanes` channels per transfer, channels fastest. Out: the sums, `lanes` channels per transfer. A sum has log2(pixels)
 bits more than an element, rounded up, so none overflows. A reset starts a frame.
 
-The sums so far are kept, a word for each group of channels, read one input ahead and written back with each input. Those of the last pixel
-leave as they are made, so the next frame's first pixel, which starts new sums, may follow at once. A consumer that does not take one
-transfer per cycle holds up the last pixel; a FIFO of `outputs_per_frame` transfers behind the pool takes them in its place.
+The sums so far are kept, a word for each group of channels (`running_sums`). Those of the last pixel leave as they are made, so the next
+frame's first pixel, which starts new sums, may follow at once. A consumer that does not take one transfer per cycle holds up the last
+pixel; a FIFO of `outputs_per_frame` transfers behind the pool takes them in its place.
 
 Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is
-offered in the cycle after the last pixel's input of its channels. Throughput is one input per cycle.
-Storage is `memory_shape`, one memory with one write and one read port; none for one word.
+offered `output_delay_cycles` after the last pixel's input of its channels was accepted. Throughput is one input per cycle.
+Storage is `memory_shape`, one memory with one write and one read port; none for one or two words.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import Literal
 
 from amaranth import *
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 
 from .counter import step_counter
+from .running_sums import MOST_RECENT, STEP_CYCLES, running_sums
+from .square_pool import RAM_STYLES
 from .stage import stage_ports
-
-RAM_STYLES = {"lut_ram": "distributed", "block": "block", "logic": "logic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class GlobalAvgPoolConfig:
     element_bits : int - bits of a channel, at least 1
     lanes : int - channels per transfer, in and out; divides `channels`
     signed : bool - elements are two's complement; for more than one bit
-    memory : "lut_ram", "block" or "logic" - what the sums are kept in; an adder lies between its output and its input, so block RAM is slow
+    memory : "block", "lut_ram" or "logic" - what the sums are kept in
     """
 
     pixels: int
@@ -45,7 +44,7 @@ class GlobalAvgPoolConfig:
     element_bits: int
     lanes: int
     signed: bool = True
-    memory: Literal["lut_ram", "block", "logic"] = "lut_ram"
+    memory: Literal["block", "lut_ram", "logic"] = "block"
 
     def __post_init__(self) -> None:
         for name in ("pixels", "channels", "element_bits", "lanes"):
@@ -57,7 +56,7 @@ class GlobalAvgPoolConfig:
         if self.signed and self.element_bits == 1:
             raise ValueError("Element bits must be at least 2 for signed elements, not 1")
         if self.memory not in RAM_STYLES:
-            raise ValueError(f"Memory must be 'lut_ram', 'block' or 'logic', not {self.memory!r}")
+            raise ValueError(f"Memory must be 'block', 'lut_ram' or 'logic', not {self.memory!r}")
 
     @property
     def groups(self) -> int:
@@ -87,8 +86,14 @@ class GlobalAvgPoolConfig:
 
     @property
     def memory_shape(self) -> tuple[int, int]:
-        """(depth, width) of the sums; depth 0 where the output register is enough."""
-        return (self.groups if self.groups > 1 and self.pixels > 1 else 0), self.output_width
+        """(depth, width) of the sums; depth 0 where registers are enough."""
+        is_short = self.pixels == 1 or self.groups <= MOST_RECENT
+        return (0 if is_short else self.groups), self.output_width
+
+    @property
+    def output_delay_cycles(self) -> int:
+        """Cycles from the acceptance of the last pixel's input of some channels to the offer of their sums."""
+        return STEP_CYCLES
 
     @property
     def interval_cycles(self) -> int:
@@ -98,7 +103,7 @@ class GlobalAvgPoolConfig:
     @property
     def latency_cycles(self) -> int:
         """Cycles from the acceptance of a frame's first input to the offer of its first output, inputs in every cycle."""
-        return (self.pixels - 1) * self.groups + 1
+        return (self.pixels - 1) * self.groups + self.output_delay_cycles
 
     def component(self) -> GlobalAvgPool:
         return GlobalAvgPool(self)
@@ -138,47 +143,14 @@ class GlobalAvgPool(wiring.Component):
                 step_counter(m, pixel, is_last_pixel, config.pixels)
                 m.d.sync += is_first_pixel.eq(is_last_pixel)
 
-        # The output register holds the newest sum; one that is not finished is not offered.
-        payload = Signal(config.output_width, reset_less=True)
-        sums, newest = Signal(config.output_width), Signal(config.output_width)
-        m.d.comb += [
-            newest.eq(Mux(is_first_pixel, self._add(C(0, len(sums))), self._add(sums))),
-            self.o.payload.eq(payload),
-        ]
-        with m.If(accept):
-            m.d.sync += payload.eq(newest)
-        with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid & is_last_pixel)
-
-        depth, width = config.memory_shape
-        if not depth:
-            m.d.comb += sums.eq(payload)
-            return m
-        # Read one input ahead, and the same word again while the input waits. The word written in the same cycle is another one.
-        m.submodules.sums = memory = Memory(
-            shape=unsigned(width),
-            depth=depth,
-            init=[],
-            attrs={"ram_style": RAM_STYLES[config.memory], "no_rw_check": 1},
+        running_sums(
+            m,
+            self,
+            is_kept=accept,
+            word=group,
+            is_first=is_first_pixel,
+            is_last=is_last_pixel,
+            recent=config.groups if config.groups <= MOST_RECENT else 0,
+            is_recent=Const(1),
         )
-        write, read = memory.write_port(), memory.read_port()
-        next_group = Mux(is_last_group, 0, group + 1)
-        m.d.comb += [
-            write.en.eq(accept),
-            write.addr.eq(group),
-            write.data.eq(newest),
-            read.addr.eq(Mux(accept, next_group, group)),
-            sums.eq(read.data),
-        ]
         return m
-
-    def _add(self, sums: Value) -> Value:
-        """`sums` and the input, lane by lane."""
-        config = self.config
-        lanes = []
-        for lane in range(config.lanes):
-            new = self.i.payload.word_select(lane, config.element_bits)
-            old = sums.word_select(lane, config.output_bits)
-            total = new.as_signed() + old.as_signed() if config.signed else new + old
-            lanes.append(total[: config.output_bits])
-        return Cat(*lanes)

@@ -1,12 +1,11 @@
-"""Folds each `size` x `size` square of pixels, squares side by side, into one: what `MaxPool` and `AvgPool` have in common.
+"""What `MaxPool` and `AvgPool` have in common: the walk through squares of `size` x `size` pixels, side by side.
 
 In and out in raster order, `lanes` channels per transfer, channels fastest. Rows and columns that fill no square, at the far edges,
-are taken and dropped. One row of partial results is kept, a word for each square of the row and group of channels; what
-has to be at hand again in the next cycle stays in the output register, so there is no hazard and no bubble. A reset starts a frame.
+are taken and dropped. One row of partial results is kept, a word for each square of the row and group of channels. A reset starts a frame.
 
 Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is
-offered in the cycle after the last pixel of its square. Throughput is one input per cycle.
-Storage is `memory_shape`, one memory with one write and one read port: of the form that `memory` says; none for one word.
+offered `output_delay_cycles` after the last pixel of its square was accepted. Throughput is one input per cycle.
+Storage is `memory_shape`, one memory with one write and one read port, of the form that `memory` says.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from typing import Literal
 
 from amaranth import *
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 
 from .counter import step_counter
 from .stage import stage_ports
 
 RAM_STYLES = {"block": "block", "lut_ram": "distributed", "logic": "logic"}
+"""What yosys calls the forms of a memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,19 @@ class SquarePoolConfig:
 
     @property
     def memory_shape(self) -> tuple[int, int]:
-        """(depth, width) of the row of partial results; depth 0 where the output register is enough."""
-        return (self.row_words if self.size > 1 and self.row_words > 1 else 0), self.output_width
+        """(depth, width) of the row of partial results; depth 0 where registers are enough."""
+        is_recent = self.out_width == 1 and self.groups <= self.recent_words
+        return (0 if self.size == 1 or is_recent else self.row_words), self.output_width
+
+    @property
+    def recent_words(self) -> int:
+        """Inputs after which a result is not read back from the memory: it is still in a register."""
+        return 1
+
+    @property
+    def output_delay_cycles(self) -> int:
+        """Cycles from the acceptance of the last input of a square's channels to the offer of its output."""
+        return 1
 
     @property
     def interval_cycles(self) -> int:
@@ -116,11 +126,32 @@ class SquarePoolConfig:
     @property
     def latency_cycles(self) -> int:
         """Cycles from the acceptance of a frame's first input to the offer of its first output, inputs in every cycle."""
-        return (self.size - 1) * (self.width + 1) * self.groups + 1
+        return (self.size - 1) * (self.width + 1) * self.groups + self.output_delay_cycles
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an input lies in its square.
+
+    Parameters
+    ----------
+    is_kept : Value - an input is accepted, not right of all squares
+    word : Value - which one of the row's partial results it belongs to
+    next_word : Value - which one the next input belongs to; the same one while this one waits
+    is_left : Value - in the square's first column
+    is_first, is_last : Value - the square's first pixel, its last one; never the last one in the rows and columns that fill no square
+    """
+
+    is_kept: Value
+    word: Value
+    next_word: Value
+    is_left: Value
+    is_first: Value
+    is_last: Value
 
 
 class SquarePool(wiring.Component):
-    """See the module. A pool says how a pixel joins the result of those before it; the first one of a square is its own result.
+    """Walks through the squares; what becomes of their pixels is `fold`.
 
     Members
     -------
@@ -171,25 +202,10 @@ class SquarePool(wiring.Component):
         with m.If(is_row_end & ~is_rest_row):
             step_counter(m, y, is_last_y, config.size)
 
-        # The output register holds the newest result; one that is not finished is not offered.
-        newest = Signal(config.output_width)
-        payload = Signal(config.output_width, reset_less=True)
-        m.d.comb += self.o.payload.eq(payload)
-        partial = self._partial(m, is_kept, word, next_word, newest, x)
-        is_first = (x == 0) & (y == 0)
-        lanes = []
-        for lane in range(config.lanes):
-            new = self.i.payload.word_select(lane, config.element_bits)
-            old = partial.word_select(lane, config.output_bits)
-            if config.signed:
-                new, old = new.as_signed(), old.as_signed()
-            lanes.append(Mux(is_first, new, self.join(new, old))[: config.output_bits])
-        m.d.comb += newest.eq(Cat(*lanes))
-        with m.If(is_kept):
-            m.d.sync += payload.eq(newest)
-        # In the columns and rows that fill no square, x and y wait at the next square's first: nothing is offered there.
-        with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid & is_last_x & is_last_y)
+        # In the columns and rows that fill no square, x and y wait at the next square's first.
+        is_left = x == 0
+        is_first, is_last = is_left & (y == 0), is_last_x & is_last_y
+        self.fold(m, Place(is_kept, word, next_word, is_left, is_first, is_last))
         return m
 
     def _rest_columns(
@@ -226,32 +242,6 @@ class SquarePool(wiring.Component):
                 m.d.sync += is_rest.eq(1)
         return is_rest
 
-    def _partial(
-        self, m: Module, is_kept: Signal, word: Signal, next_word: Signal, newest: Signal, x: Signal
-    ) -> Value:
-        """The result so far of the square that the input lies in."""
-        config = self.config
-        depth, width = config.memory_shape
-        if not depth:
-            return self.o.payload
-        # Read one input ahead; while the input waits, the same word again. The word written in the same cycle is another one,
-        # except within a square whose pixels are single words, and those come from the output register: so what a
-        # collision reads is never used.
-        m.submodules.partials = partials = Memory(
-            shape=unsigned(width),
-            depth=depth,
-            init=[],
-            attrs={"ram_style": RAM_STYLES[config.memory], "no_rw_check": 1},
-        )
-        write, read = partials.write_port(), partials.read_port()
-        m.d.comb += [
-            write.en.eq(is_kept),
-            write.addr.eq(word),
-            write.data.eq(newest),
-            read.addr.eq(next_word),
-        ]
-        return Mux(x == 0, read.data, self.o.payload) if config.groups == 1 else read.data
-
-    def join(self, new: Value, old: Value) -> Value:
-        """A square's result with the element `new`, of its result without; at least `output_bits` wide."""
+    def fold(self, m: Module, place: Place) -> None:
+        """Adds to `m` what becomes of the input at `place`, up to the stream `o`."""
         raise NotImplementedError

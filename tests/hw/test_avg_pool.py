@@ -20,6 +20,8 @@ CONFIGS = [
         (4, 7, 2, 3, 1, 3),  # nine pixels
         (2, 2, 1, 5, 1, 2),  # one square of one word: no memory
         (3, 2, 4, 3, 2, 2),  # one square of two words
+        (2, 3, 6, 3, 2, 2),  # of three words
+        (3, 6, 2, 3, 2, 3),  # two squares of one word
         (3, 4, 2, 3, 1, 1),  # size 1
         (1, 1, 1, 2, 1, 1),
         (4, 4, 2, 3, 2, 2, False),  # unsigned elements

@@ -21,7 +21,7 @@ CONFIGS = [
         (6, 5, 16, 1),
         (8, 3, 4, 1, False),
         (7, 4, 1, 2, False),  # bits
-        (4, 4, 3, 2, True, "block"),
+        (4, 6, 3, 2, True, "lut_ram"),
         (4, 4, 3, 1, True, "logic"),
     )
 ]
@@ -121,7 +121,7 @@ def test_a_sum_has_the_bits_that_its_pixels_may_need() -> None:
         ({"lanes": 0}, "Lanes must be at least 1, not 0"),
         ({"lanes": 3}, "Lanes must divide channels=4, not 3"),
         ({"element_bits": 1}, "Element bits must be at least 2 for signed elements, not 1"),
-        ({"memory": "ram"}, "Memory must be 'lut_ram', 'block' or 'logic', not 'ram'"),
+        ({"memory": "ram"}, "Memory must be 'block', 'lut_ram' or 'logic', not 'ram'"),
     ],
 )
 def test_bad_parameters_are_refused(change: dict, message: str) -> None:
