@@ -33,6 +33,9 @@ from .presets import Presets, layer_presets, sum_ranges
 SMALLEST_BLOCK_BITS = 64
 """Vectors of at most this many bits are replayed from registers."""
 
+LUT_RAM_WORDS = 16
+"""Words of the deepest replay buffers, of two vectors, that are LUT RAM: a cell of it holds as many."""
+
 DEEPEST_LUT_RAM = 64
 """Pixels of the longest rows that a parallel window keeps in LUT RAM."""
 
@@ -218,17 +221,19 @@ def _product(
         unit,
         _weights(node, unit, folding, forms),
         starts,
-        _replay_memory(unit, folding),
+        _replay_memory(unit, folding, forms),
         forms.memory(4 * unit.transfers_per_vector)["form"],
     )
     return product, presets
 
 
-def _replay_memory(unit: MatrixVectorConfig, folding: Folding) -> str:
+def _replay_memory(unit: MatrixVectorConfig, folding: Folding, forms: DeviceForms) -> str:
     """What vectors are kept in; a parallel window offers its only word until it has been used."""
     if folding.window == "parallel" and unit.transfers_per_vector == 1:
         return "held"
-    vector_bits = unit.input_width * unit.transfers_per_vector
+    vector_bits, words = unit.input_width * unit.transfers_per_vector, unit.transfers_per_vector
+    if forms.has_lut_ram and words <= LUT_RAM_WORDS // 2 and vector_bits > SMALLEST_BLOCK_BITS:
+        return "lut_ram"
     return "block" if vector_bits > SMALLEST_BLOCK_BITS else "logic"
 
 

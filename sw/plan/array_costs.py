@@ -44,12 +44,13 @@ def layer_cost(config: MatrixVectorLayerConfig, family: str) -> Resources:
 
 
 def _weight_cost(form: str, width: int, depth: int, family: str) -> Resources:
-    """Constants of up to four words share a lookup table with the comparison behind them; with up to 16 they take one of their own."""
+    """Lanes whose weights are the same in all words share a lookup table and a flip-flop: of few words there are few that differ."""
     if form != "logic" or family != "ecp5":
         return memory_cost(form, width, depth, family, writable=False)
-    if depth <= 4:
-        return Resources(lut4=0)
-    return Resources(lut4=round(width * max(depth / 16 * 1.25, 1)))
+    kinds = 2**depth
+    different = round(kinds * (1 - (1 - 1 / kinds) ** width)) if depth < 32 else width
+    per_lane = 1 if depth <= 16 else 1.25 * depth / 16
+    return Resources(round(different * per_lane), different)
 
 
 def array_cost(unit: MatrixVectorConfig) -> Resources:
@@ -104,10 +105,10 @@ def _halved(n_terms: int, bits: int) -> list[int]:
 
 def _counters(unit: MatrixVectorConfig) -> Resources:
     popcount, bits, carries = unit.element.popcount, unit.element.register_bits, 0
-    shared, front = 0, 0
+    shared, front, per_leaf = 0, 0, 4.0
     if isinstance(popcount, ParityPopcountConfig):
         # Coded once for all rows, then a LUT4 for each lane before the tree.
-        shared, front = popcount.coded_lanes * 3 // 2, popcount.coded_lanes
+        shared, front, per_leaf = popcount.coded_lanes * 3 // 2, popcount.coded_lanes, 2.7
         popcount = popcount.tree
     assert isinstance(popcount, PopcountConfig), "the graph has no other operands"
     leaves = 0 if popcount.absorbed else len(popcount.leaves)
@@ -115,11 +116,9 @@ def _counters(unit: MatrixVectorConfig) -> Resources:
     if unit.form == "ecp5":  # halves of carry cells: one more for each adder
         luts = 2 * leaves + sum(width + 1 for width in adders) + bits + 1
     else:
-        luts = 4 * leaves + sum(adders) + bits
+        luts = round(per_leaf * leaves) + sum(adders) + bits
         luts += 0 if popcount.absorbed else len(popcount.carry_lanes)
-        if not unit.element.is_preset_last:
-            luts += bits  # the multiplexer of the start
-        else:  # the sign alone
+        if unit.element.is_preset_last:  # the sign alone
             luts, carries = luts + 1, unit.accumulator_bits
     luts += front
     registers = sum(adders) + 2 * leaves + 2 * len(popcount.carry_lanes) + bits

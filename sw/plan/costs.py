@@ -11,13 +11,17 @@ from functools import singledispatch
 
 from ...hw.affine import AffineConfig
 from ...hw.argmax import ArgMaxConfig
+from ...hw.avg_pool import AvgPoolConfig
 from ...hw.bit_planes import BitPlanesConfig
+from ...hw.concat_channels import ConcatChannelsConfig
 from ...hw.fifo import FifoConfig
 from ...hw.fork import ForkConfig
+from ...hw.global_avg_pool import GlobalAvgPoolConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.pair_sums import PairSumsConfig
 from ...hw.parallel_window import ParallelWindowConfig
+from ...hw.prelu import PReLUConfig
 from ...hw.residual_add import ResidualAddConfig
 from ...hw.sliding_window import SlidingWindowConfig
 from ...hw.stage import StageConfig
@@ -26,7 +30,13 @@ from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
 from .array_costs import layer_cost
 from .resources import Resources, block_rams, counter_luts, memory_cost
-from .stream_costs import affine_cost, constant_luts
+from .stream_costs import (
+    affine_cost,
+    concat_channels_cost,
+    constant_luts,
+    global_avg_pool_cost,
+    prelu_cost,
+)
 
 __all__ = ["LINK", "Resources", "block_rams", "memory_cost", "stage_cost"]
 
@@ -42,6 +52,9 @@ def stage_cost(config: StageConfig, family: str) -> Resources:
 
 stage_cost.register(MatrixVectorLayerConfig, layer_cost)
 stage_cost.register(AffineConfig, affine_cost)
+stage_cost.register(PReLUConfig, prelu_cost)
+stage_cost.register(GlobalAvgPoolConfig, global_avg_pool_cost)
+stage_cost.register(ConcatChannelsConfig, concat_channels_cost)
 
 
 @stage_cost.register
@@ -73,7 +86,7 @@ def _(config: ParallelWindowConfig, family: str) -> Resources:
 
 
 @stage_cost.register
-def _(config: MaxPoolConfig, family: str) -> Resources:
+def _(config: MaxPoolConfig | AvgPoolConfig, family: str) -> Resources:
     depth, width = config.memory_shape
     control = Resources(35 + 2 * width, 18 + width)
     return memory_cost(config.memory, width, depth, family, writable=True) + control

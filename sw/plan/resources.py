@@ -33,6 +33,16 @@ class Resources:
             self.carries + other.carries,
         )
 
+    def beyond(self, other: Resources) -> Resources:
+        """How much more this is than `other`, of each at least 0."""
+        return Resources(
+            max(self.lut4 - other.lut4, 0),
+            max(self.ff - other.ff, 0),
+            max(self.block_rams - other.block_rams, 0),
+            max(self.dsp - other.dsp, 0),
+            max(self.carries - other.carries, 0),
+        )
+
     def times(self, count: int) -> Resources:
         """`count` of the same."""
         return Resources(

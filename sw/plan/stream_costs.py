@@ -1,10 +1,14 @@
-"""What the stages of a residual stream cost: scaling, joins and forks."""
+"""What the stages of a residual stream cost: scaling, slopes, pools and copies of channels."""
 
 from __future__ import annotations
 
 from ...hw.affine import AffineConfig
+from ...hw.concat_channels import ConcatChannelsConfig
 from ...hw.constant_table import ConstantTableConfig
+from ...hw.global_avg_pool import GlobalAvgPoolConfig
+from ...hw.prelu import PReLUConfig
 from ...hw.primitives.multiply_add import MultiplyAddConfig
+from ...hw.rounded_shift import RoundedShiftConfig
 from ...hw.shift_add import ShiftAddConfig
 from .resources import Resources, counter_luts, memory_cost
 
@@ -22,6 +26,49 @@ def affine_cost(config: AffineConfig, family: str) -> Resources:
     for table in (config.multiplier_table, config.offset_table):
         total += table_cost(table, family)
     return total
+
+
+def prelu_cost(config: PReLUConfig, family: str) -> Resources:
+    """A shifter for each lane, or a multiplier; slopes are a table in logic."""
+    bits, lanes, depth = config.element_bits, config.lanes, config.groups
+    total = Resources(10 + counter_luts(depth), 8)
+    if config.is_multiplier_free:
+        for shift in config.shifts:
+            total += _shift_cost(shift, depth)
+        return total
+    one = _product_cost(config.product) + Resources(bits, 2 * bits)
+    table = constant_luts(config.product.multiplier_bits, depth)
+    return total + (one + Resources(table)).times(lanes)
+
+
+def _shift_cost(config: RoundedShiftConfig, depth: int) -> Resources:
+    """Multiplexers of all distances, two a LUT, and an adder that rounds."""
+    bits, choices = config.bits, len(config.distances)
+    chosen = bits * max(1, (choices + 1) // 2) + (choices + config.left) // 2
+    rounded = bits * (1 + config.has_negatives + config.saturates)
+    codes = constant_luts(config.code_bits, depth)
+    return Resources(chosen + rounded + codes, 4 * bits)
+
+
+def global_avg_pool_cost(config: GlobalAvgPoolConfig, family: str) -> Resources:
+    """Sums of all channels, an adder for each lane, and where the frame is."""
+    depth, width = config.memory_shape
+    control = counter_luts(config.pixels) + counter_luts(config.groups) + 10
+    sums = Resources(2 * config.output_width, 2 * config.output_width)
+    if depth:
+        sums += memory_cost(config.memory, width, depth, family, writable=True)
+        sums += Resources(width * (-(-depth // 16) - 1)) if config.memory == "lut_ram" else Resources()  # fmt: skip
+    return sums + Resources(control, control)
+
+
+def concat_channels_cost(config: ConcatChannelsConfig, family: str) -> Resources:
+    """Two pixels, and counters of what comes and what goes."""
+    depth, width = config.memory_shape
+    words = memory_cost(config.memory, width, depth, family, writable=True)
+    if config.memory == "lut_ram":
+        words += Resources(width * (-(-depth // 16) - 1), width)
+    control = 2 * counter_luts(config.groups) + counter_luts(config.copies) + 12
+    return words + Resources(control, control)
 
 
 def _product_cost(product: MultiplyAddConfig | ShiftAddConfig) -> Resources:

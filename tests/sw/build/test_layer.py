@@ -283,9 +283,8 @@ def test_a_parallel_window_with_a_border_costs_the_array_no_cycle(
     assert not product.replay.is_buffered
     run = layer.check(folding, forms)
     interval = max(config.interval_cycles for config in configs)
-    if padding == 0:  # then the first window of a frame may be late
-        window = configs[0]
-        assert isinstance(window, ParallelWindowConfig)
+    if (stride, padding) != (1, 1):  # then the first window of a frame may be late
+        (window,) = (config for config in configs if isinstance(config, ParallelWindowConfig))
         interval = max(interval, window.schedule.paced_interval(1, layer.rows // pe))
     assert run.intervals(product.outputs_per_frame)[1:] == [interval] * 3
 
@@ -351,14 +350,23 @@ def test_multipliers_are_those_of_the_device() -> None:
     assert wide[0].stages(wide[1], forms).unit.operands == Products(16, True, 8, "inferred")
 
 
-def test_vectors_of_integers_are_kept_in_block_ram_by_their_bits() -> None:
-    memories = []
-    for width in (4, 5):
-        layer = Layer(EdgeType(Int(16), (1, 1, width)), Int(8), kernel=None)
-        product = layer.stages(Folding(1, 1)).stages[-1][1]
-        assert isinstance(product, MatrixVectorLayerConfig)
-        memories.append(product.replay_memory)
-    assert memories == ["logic", "block"]
+@pytest.mark.parametrize(
+    ("width", "counting", "memory"),
+    [
+        (4, "portable", "logic"),
+        (5, "portable", "lut_ram"),
+        (8, "portable", "lut_ram"),
+        (9, "portable", "block"),
+        (5, "ice40", "block"),
+    ],
+)
+def test_vectors_of_integers_are_kept_by_their_bits_and_words(
+    width: int, counting: str, memory: str
+) -> None:
+    layer = Layer(EdgeType(Int(16), (1, 1, width)), Int(8), kernel=None)
+    product = layer.stages(Folding(1, 1), replace(PORTABLE, counting=counting)).stages[-1][1]
+    assert isinstance(product, MatrixVectorLayerConfig)
+    assert product.replay_memory == memory
 
 
 def _readers(*readers: Node) -> Network:

@@ -1,0 +1,98 @@
+"""`rbonn.sw.plan.costs`: estimates against what synthesis makes of stages alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from rbonn.boards import ICEBREAKER, ULX3S_85F
+from rbonn.hw.affine import AffineConfig
+from rbonn.hw.fifo import FifoConfig
+from rbonn.hw.fork import ForkConfig
+from rbonn.hw.parallel_window import ParallelWindowConfig
+from rbonn.hw.residual_add import ResidualAddConfig
+from rbonn.hw.stage import StageConfig
+from rbonn.hw.threshold import ThresholdConfig
+from rbonn.sw.build.device_forms import device_forms
+from rbonn.sw.build.layer import layer_stages
+from rbonn.sw.network import ArgMax, Bipolar, DataType, Dense, EdgeType, Int, Network, UInt
+from rbonn.sw.plan.costs import Resources, stage_cost
+from rbonn.sw.plan.folding import Folding
+
+from ...hw.netlists import netlist
+
+RNG = np.random.default_rng(0)
+
+
+def integers(low: int, high: int, count: int) -> tuple[int, ...]:
+    return tuple(int(value) for value in RNG.integers(low, high, count))
+
+
+def affine(channels: int, lanes: int, **options) -> AffineConfig:
+    scale, bias = integers(-3000, 3000, channels), integers(-90_000, 90_000, channels)
+    return AffineConfig(10, scale, bias, 8, 16, lanes, 64, lowest=-200, highest=200, **options)
+
+
+def product(source: DataType, weight_type: DataType, pe: int, simd: int, weights, board):
+    """A dense layer of 16 rows and 96 columns."""
+    matrix = RNG.choice([-1, 1], (16, 96))
+    if not isinstance(weight_type, Bipolar):
+        matrix = RNG.integers(-128, 128, (16, 96))
+    node = Dense("product", ("image",), matrix.astype(np.int8), weight_type)
+    nodes = (node, ArgMax("label", ("product",)))
+    names = tuple(str(k) for k in range(16))
+    network = Network("t", EdgeType(source, (1, 1, 96)), nodes, 0, "product", names)
+    folding = Folding(pe, simd, weights)
+    return layer_stages(network, node, None, folding, device_forms(board)).stages[-1][1]
+
+
+ECP5_STAGES: dict[str, StageConfig] = {
+    "affine": affine(16, 4, multiplier="ecp5"),
+    "affine, deep tables": affine(64, 1, multiplier="ecp5"),
+    "affine, block RAM": affine(64, 1, multiplier="ecp5", memory="block", form="ecp5", read_latency=2),
+    "join": ResidualAddConfig(16, 2, 256),
+    "fork": ForkConfig(32, 3, 256),
+    "window": ParallelWindowConfig(16, 16, 16, 1, 3, 3, 1, 1, 0),
+    "window in block RAM": ParallelWindowConfig(8, 8, 16, 1, 3, 3, 1, 1, 0, memory="block"),
+    "thresholds": ThresholdConfig(16, integers(-3000, 3000, 32), 2, 64),
+    "FIFO in block RAM": FifoConfig(32, 300, 1024),
+    "FIFO in LUT RAM": FifoConfig(32, 40, 1024, "lut_ram"),
+    "bits, logic": product(Bipolar(), Bipolar(), 4, 48, "logic", ULX3S_85F),
+    "bits, block RAM": product(Bipolar(), Bipolar(), 2, 32, "block", ULX3S_85F),
+    "integers": product(UInt(8), Bipolar(), 2, 24, "block", ULX3S_85F),
+    "products": product(Int(8), Int(8), 2, 6, "block", ULX3S_85F),
+}  # fmt: skip
+ICE40_STAGES: dict[str, StageConfig] = {
+    "join": ResidualAddConfig(16, 2, 256),
+    "bits, block RAM": product(Bipolar(), Bipolar(), 4, 32, "block", ICEBREAKER),
+    "products": product(Int(8), Int(8), 2, 4, "block", ICEBREAKER),
+}
+CASES = [("ecp5", name) for name in ECP5_STAGES] + [("ice40", name) for name in ICE40_STAGES]
+
+
+def synthesised(config: StageConfig, family: str) -> Resources:
+    cells = Counter(re.findall(r"^  (\w+) (?:#\(|\S+ +\()", netlist(config.component(), family), re.MULTILINE))  # fmt: skip
+    if family == "ecp5":
+        luts = cells["LUT4"] + 2 * cells["CCU2C"] + 6 * cells["TRELLIS_DPR16X4"]
+        return Resources(luts, cells["TRELLIS_FF"], cells["DP16KD"], cells["MULT18X18D"])
+    rams = sum(count for name, count in cells.items() if name.startswith("SB_RAM40"))
+    return Resources(cells["SB_LUT4"], 0, rams, cells["SB_MAC16"])
+
+
+@pytest.mark.synth
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "name"), CASES)
+def test_estimates_are_within_a_fifth_and_blocks_exact(family: str, name: str) -> None:
+    config = {"ecp5": ECP5_STAGES, "ice40": ICE40_STAGES}[family][name]
+    found, estimate = synthesised(config, family), stage_cost(config, family)
+    assert (estimate.block_rams, estimate.dsp) == (found.block_rams, found.dsp)
+    assert abs(estimate.lut4 - found.lut4) <= max(20, 0.2 * found.lut4), (estimate, found)
+    if family == "ecp5":
+        assert abs(estimate.ff - found.ff) <= max(30, 0.3 * found.ff), (estimate, found)
+
+
+def test_a_stage_without_an_estimate_is_refused() -> None:
+    with pytest.raises(TypeError, match="No cost is known for object"):
+        stage_cost(object(), "ecp5")  # type: ignore[arg-type]
