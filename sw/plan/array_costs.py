@@ -67,8 +67,7 @@ def array_cost(unit: MatrixVectorConfig) -> Resources:
 
 def _accumulator(unit: MatrixVectorConfig) -> Resources:
     bits = unit.element.register_bits
-    per_bit = 1 if unit.form == "ecp5" else 2 - unit.element.is_preset_last
-    return Resources(lut4=per_bit * bits + 1, ff=bits)
+    return Resources(lut4=bits + 1, ff=bits)
 
 
 def _multipliers(tree: MultiplierTreeConfig) -> Resources:

@@ -88,8 +88,9 @@ def table_cost(table: ConstantTableConfig, family: str) -> Resources:
     """A table of constants."""
     if table.is_block:
         return memory_cost("block", table.width, len(table.words), family, writable=False)
-    luts = constant_luts(table.width, len(set(table.words)) > 1 and len(table.words))
-    return Resources(luts)
+    depth = len(table.words) if len(set(table.words)) > 1 else 1
+    # Of long tables the words have a register of their own.
+    return Resources(constant_luts(table.width, depth), table.width if depth > 16 else 0)
 
 
 def constant_luts(width: int, depth: int) -> int:
