@@ -37,7 +37,7 @@ from amaranth.lib.memory import Memory
 
 from .fifo import Fifo, FifoConfig
 from .parallel_window_schedule import ParallelWindowSchedule
-from .parallel_window_walk import Step, WritePosition, padded_rows, walk_columns, walk_input
+from .parallel_window_walk import WritePosition, follow, walk_columns, walk_input
 from .registers import registers
 from .stage import stage_ports
 
@@ -185,27 +185,13 @@ class ParallelWindow(wiring.Component):
         # A pixel waits in a register until its place is free: at the turn of a frame it is read a little late.
         m.submodules.pixel = pixel = Fifo(FifoConfig(config.input_width, 1))
         wiring.connect(m, wiring.flipped(self.i), pixel.i)
-
-        # The writer is in the reader's output row, in the next one, or further and has to wait. Whether each may go on is known in
-        # the cycle before, of its own position then and of the other's now.
         accept, read, place = Signal(), Signal(), Signal()
-        may_write, may_read = Signal(init=1), Signal()
-        ahead = Signal(range(3 + padded_rows(schedule)))
         write, step = walk_input(m, schedule, accept), walk_columns(m, schedule, read)
-        m.d.comb += pixel.o.ready.eq(may_write | write.is_dropped)
-        m.d.comb += accept.eq(pixel.o.valid & pixel.o.ready)
-        then_ahead = Signal(len(ahead))
-        m.d.comb += then_ahead.eq(ahead + write.completed)
-        m.d.sync += [
-            ahead.eq(then_ahead - (read & step.ends_row)),
-            may_write.eq(
-                (then_ahead == 0)
-                | ((then_ahead == 1) & self._writer_is_behind(accept, write, step))
-            ),
-            may_read.eq(
-                (ahead > Mux(read, step.ends_row, 0))
-                | (write.is_lowest & self._reader_is_behind(read, write, step))
-            ),
+        ahead, may_write, may_read = follow(m, schedule, write, accept, step, read)
+        m.d.comb += [
+            pixel.o.ready.eq(may_write),
+            accept.eq(pixel.o.valid & may_write),
+            read.eq(may_read & place),
         ]
 
         # A window that is complete stays in the shift register until there is room for it at the output. Room of this cycle is used
@@ -224,7 +210,6 @@ class ParallelWindow(wiring.Component):
             lasting = registers(m, place, "step", lasting)
         else:
             m.d.comb += [place.eq(is_free), shift.eq(read)]
-        m.d.comb += read.eq(may_read & place)
         is_first, completes, moves_on, column, *pads = lasting
 
         rows = self._rows(
@@ -238,18 +223,6 @@ class ParallelWindow(wiring.Component):
         with m.If(has_room):
             m.d.sync += [self.o.valid.eq(is_complete), payload.eq(window)]
         return m
-
-    def _writer_is_behind(self, accept: Value, write: WritePosition, step: Step) -> Value:
-        """Whether the next pixel's column has been read, if it replaces one of the reader's row. It cannot be beyond the reader's."""
-        return Mux(accept, write.next_column != step.column, write.column != step.column)
-
-    def _reader_is_behind(self, read: Value, write: WritePosition, step: Step) -> Value:
-        """Whether the next step's column has been written, if it is of the writer's row."""
-        columns = step.next_column, step.column
-        if self.config.stride > self.config.kernel_width:
-            return Mux(read, *(write.column > column for column in columns))
-        # Going from column to column, the reader cannot be beyond the writer.
-        return Mux(read, *(write.column != column for column in columns))
 
     def _rows(
         self, m: Module, pixel: Value, write: WritePosition, accept: Value, ahead: Signal, read_column: Value, place: Value,
