@@ -11,7 +11,7 @@ from ...hw.max_pool import MaxPoolConfig
 from ...hw.parallel_window import ParallelWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.width_converter import WidthConverterConfig
-from ..build.device_forms import device_forms
+from ..build.device_forms import DeviceForms, device_forms
 from ..build.layer import absorbed_by, layer_stages
 from ..network import Add, ArgMax, Bipolar, Conv, Dense, MaxPool, Network
 from .costs import Resources, memory_cost, stage_cost
@@ -85,18 +85,19 @@ def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board
         lanes = layer.input_lanes
         stages.append(WidthConverterConfig(1, 8, lanes * edge.datatype.bits, edge.bits))
     edge, bits = consumer.name if consumer else node.name, layer.unit.element_bits
-    stages += _behind(network, edge, folding.pe, bits)
+    stages += _behind(network, edge, folding.pe, bits, device_forms(board))
     cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
     return Option(folding, max(config.interval_cycles for config in stages), cost)
 
 
 def _keeps_pace(stages: list[StageConfig]) -> bool:
     """Whether a layer's interval is that of its slowest stage. A parallel window whose windows wait may be late with the next row's first one."""
-    window = stages[0]
-    if not isinstance(window, ParallelWindowConfig):
-        return True
     interval = max(stage.interval_cycles for stage in stages)
-    return window.schedule.paced_interval(1, interval // window.outputs_per_frame) <= interval
+    return all(
+        stage.schedule.paced_interval(1, interval // stage.outputs_per_frame) <= interval
+        for stage in stages
+        if isinstance(stage, ParallelWindowConfig)
+    )
 
 
 def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
@@ -112,14 +113,16 @@ def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
     return "block" if block.block_rams / capacity.block_rams < share else "logic"
 
 
-def _behind(network: Network, edge: str, lanes: int, element_bits: int) -> Iterator[StageConfig]:
+def _behind(
+    network: Network, edge: str, lanes: int, element_bits: int, forms: DeviceForms
+) -> Iterator[StageConfig]:
     """The stages through which a layer's results go, as wide as they come, up to the next products or the second join.
 
-    Beyond a join the stages of both branches are counted with each of them, which makes a join of two products' results seem dearer than it is.
+    What lies behind the first join is counted with both of its branches, which makes the few joins of two products' results seem dearer than they are.
     """
-    waiting = [(edge, lanes, element_bits, False)]
-    while waiting:
-        edge, lanes, element_bits, is_joined = waiting.pop()
+    streams = [(edge, lanes, element_bits, False)]
+    while streams:
+        edge, lanes, element_bits, is_joined = streams.pop()
         for node in network.consumers(edge):
             if isinstance(node, Conv | Dense) or (isinstance(node, Add) and is_joined):
                 continue
@@ -131,18 +134,19 @@ def _behind(network: Network, edge: str, lanes: int, element_bits: int) -> Itera
             if isinstance(node, MaxPool):
                 height, width, channels = network.edges[edge].shape
                 yield MaxPoolConfig(height, width, channels, 1, lanes, node.size)
-                waiting.append((node.name, lanes, 1, is_joined))
+                streams.append((node.name, lanes, 1, is_joined))
 
 
 def _undominated(options: list[Option]) -> list[Option]:
     """Options for which no other one is as fast and as cheap in everything, fastest first."""
     kept: list[Option] = []
-    for option in sorted(options, key=lambda o: (o.cycles, *_amounts(o.cost))):
-        mine = _amounts(option.cost)
-        if not any(all(a <= b for a, b in zip(_amounts(o.cost), mine, strict=True)) for o in kept):
+    for option in sorted(options, key=lambda o: (o.cycles, *amounts(o.cost))):
+        mine = amounts(option.cost)
+        if not any(all(a <= b for a, b in zip(amounts(o.cost), mine, strict=True)) for o in kept):
             kept.append(option)
     return kept
 
 
-def _amounts(cost: Resources) -> tuple[int, int, int]:
+def amounts(cost: Resources) -> tuple[int, int, int]:
+    """Cells, block RAMs and multipliers."""
     return cost.lut4 + cost.carries, cost.block_rams, cost.dsp

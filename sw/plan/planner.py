@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 from ...boards.board import Board
 from ..build.device_forms import device_forms
 from ..build.elaborate import elaborate
 from ..errors import DoesNotFitError, PlanError
 from ..network import Binarise, Conv, Dense, Network, Thermometer
 from .costs import LINK, Resources, stage_cost
+from .fitting import Options, cheapest, fitted
 from .folding import Folding
-from .options import Option, layer_options
+from .options import layer_options
 from .plan import AcceleratorPlan
 
 PRICES = ((1, 1, 1), (2, 1, 1), (1, 2, 1), (4, 1, 1), (1, 4, 1), (12, 1, 1), (1, 12, 1), (1, 1, 4), (1, 1, 12))  # fmt: skip
@@ -20,7 +19,8 @@ PRICES = ((1, 1, 1), (2, 1, 1), (1, 2, 1), (4, 1, 1), (1, 4, 1), (12, 1, 1), (1,
 The first that leads to a plan that fits is taken: where one resource runs short, what saves it is worth more of the others.
 """
 
-Options = Mapping[str, list[Option]]
+WORTH_MORE = 1.5
+"""How much faster a plan must be that takes a larger budget of lookup tables, which takes longer to place and route."""
 
 
 def make_plan(
@@ -34,7 +34,7 @@ def make_plan(
 
     All layers get the cheapest folding that is not slower than a common limit; the limit is lowered as far as the board allows.
     Cheap means a small sum of the shares of the board's lookup tables, block RAMs and multipliers, at one of `PRICES`. Where the board has several
-    budgets of lookup tables, a larger one is for what the smaller ones do not reach.
+    budgets of lookup tables, a larger one is for what the smaller ones do not reach, or at least `WORTH_MORE` times as fast.
 
     Raises
     ------
@@ -59,10 +59,14 @@ def make_plan(
                 "Ask for fewer frames per second or a higher clock.",
             )
         limits = limits[-1:]  # slower is cheaper
+    best: dict[str, Folding] = {}
     for lut4 in board.capacity.lut4_budgets:
-        for chosen in _candidates(options, limits, board, lut4):
-            if not _excess(total_cost(network, chosen, board), board, lut4):
-                return AcceleratorPlan(network.name, network.hash(), board.name, clock_hz, chosen)
+        found = _fastest(network, options, limits, board, lut4)
+        if found is not None:
+            best, cycles = found
+            limits = [limit for limit in limits if limit * WORTH_MORE <= cycles]
+    if best:
+        return AcceleratorPlan(network.name, network.hash(), board.name, clock_hz, best)
     raise DoesNotFitError(
         f"{network.name} does not fit {board.name}: {_least_excess(network, options, limits, board)}",
         "Choose a larger board, a smaller network"
@@ -91,49 +95,46 @@ def _entrance_cycles(network: Network) -> int:
     return network.edges[network.device_input].elements if takes_pixels else 1
 
 
-def _candidates(
-    options: Options, limits: list[int], board: Board, lut4: int
-) -> Iterator[dict[str, Folding]]:
-    """Foldings of all layers that may fit, the fastest first, by the costs of the layers alone."""
+def _fastest(
+    network: Network, options: Options, limits: list[int], board: Board, lut4: int
+) -> tuple[dict[str, Folding], int] | None:
+    """The foldings with the lowest of `limits` that fit `lut4` lookup tables, and that limit; None where none fit.
+
+    What lies between layers is known when they are joined; from then on it counts beforehand.
+    """
+    overhead, capacity = LINK, _capacity(board, lut4)
     for limit in limits:
-        seen: list[dict[str, Folding]] = []
+        tried: list[dict[str, Folding]] = []
         for prices in PRICES:
-            chosen = _cheapest(options, limit, prices, board)
+            chosen = fitted(options, limit, prices, overhead, capacity)
+            if chosen is None:
+                continue
             foldings = {name: option.folding for name, option in chosen.items()}
-            cost = sum((option.cost for option in chosen.values()), start=LINK)
-            if foldings not in seen and not _excess(cost, board, lut4):
-                seen.append(foldings)
-                yield foldings
+            if foldings in tried:
+                continue
+            tried.append(foldings)
+            total = total_cost(network, foldings, board)
+            if not _excess(total, board, lut4):
+                return foldings, limit
+            layers = sum((option.cost for option in chosen.values()), start=Resources())
+            overhead += total.beyond(layers + overhead)
+    return None
+
+
+def _capacity(board: Board, lut4: int) -> Resources:
+    """What a plan may take."""
+    there = board.capacity
+    return Resources(lut4=lut4, block_rams=there.block_rams, dsp=there.dsp)
 
 
 def _least_excess(network: Network, options: Options, limits: list[int], board: Board) -> str:
     """What the slowest, and so smallest, plan needs beyond what there is."""
-    chosen = _cheapest(options, limits[-1], PRICES[0], board)
-    foldings = {name: option.folding for name, option in chosen.items()}
     budget = board.capacity.lut4_budgets[-1]
+    chosen = cheapest(options, limits[-1], PRICES[0], _capacity(board, budget))
+    foldings = {name: option.folding for name, option in chosen.items()}
     excess = _excess(total_cost(network, foldings, board), board, budget)
     assert excess, "else it would have been taken"
     return excess
-
-
-def _cheapest(
-    options: Options, limit: int, prices: tuple[int, int, int], board: Board
-) -> dict[str, Option]:
-    """The cheapest option of each layer within the limit."""
-    return {
-        name: min(
-            (option for option in layer if option.cycles <= limit),
-            key=lambda option: (_share(option.cost, prices, board), -option.cycles),
-        )
-        for name, layer in options.items()
-    }
-
-
-def _share(cost: Resources, prices: tuple[int, int, int], board: Board) -> float:
-    capacity = board.capacity
-    wanted = (cost.lut4 + cost.carries, cost.block_rams, cost.dsp)
-    there = (capacity.lut4_budgets[0], capacity.block_rams, max(capacity.dsp, 1))
-    return sum(n * price / of for n, price, of in zip(wanted, prices, there, strict=True))
 
 
 def _excess(cost: Resources, board: Board, lut4: int) -> str:
