@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...hw.accelerator import AcceleratorConfig, Probe, Stage
-from ...hw.argmax import ArgMaxConfig
-from ...hw.max_pool import MaxPoolConfig
+from ...hw.accelerator import AcceleratorConfig, Probe, Source, Stage
+from ...hw.fifo import FifoConfig
+from ...hw.fork import ForkConfig
 from ...hw.stage import StageConfig
-from ...hw.thermometer import ThermometerConfig
-from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
 from ..network import (
-    Affine,
+    Add,
     ArgMax,
-    Binarise,
-    Bipolar,
     Conv,
     Dense,
-    EdgeType,
-    Int,
-    MaxPool,
     Network,
     Node,
-    Thermometer,
-    Threshold,
 )
-from ..plan.folding import Folding, window_lanes
+from ..plan.folding import Folding
+from ..plan.skip_depths import LEAST_DEPTH, SkipDepth, skip_depths
 from .device_forms import PORTABLE, DeviceForms
 from .layer import LayerStages, absorbed_by, layer_stages, unsupported
+from .node_stages import add_stage, argmax_stage, node_stage
+from .skips import Skip, find_skips
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,11 +37,13 @@ class Elaboration:
     config : AcceleratorConfig
     layer_of_stage : dict - the graph's node that each stage serves, by stage name
     layers : dict - `LayerStages` of each matrix-vector layer, by node
+    skips : dict - `SkipDepth` of each FIFO beside the long way of a residual block, by stage name
     """
 
     config: AcceleratorConfig
     layer_of_stage: dict[str, str]
     layers: dict[str, LayerStages]
+    skips: dict[str, SkipDepth] = field(default_factory=dict)
 
     def observed(self, edge: str, values: np.ndarray) -> np.ndarray:
         """What the probe of `edge` shows when the golden model's edge has `values` (images, height, width, channels).
@@ -57,41 +54,53 @@ class Elaboration:
 
 
 def elaborate(
-    network: Network, foldings: dict[str, Folding], forms: DeviceForms = PORTABLE
+    network: Network,
+    foldings: dict[str, Folding],
+    forms: DeviceForms = PORTABLE,
+    skip_places: Mapping[str, int] | None = None,
 ) -> Elaboration:
     """The accelerator for `network` with the given folding of each matrix-vector layer, in the forms of a device.
 
-    Thresholds and integer biases disappear into the accumulators of the unit before them; their edges are still observed.
+    Thresholds and integer biases behind a product disappear into the accumulators of its unit; their edges are still observed. What several
+    nodes read goes through a fork, and the early branch of every `Add` through a FIFO.
+
+    Parameters
+    ----------
+    skip_places : depths of FIFOs beside long branches, by stage name, that replace the computed ones
 
     Raises
     ------
     UnsupportedLayerError - a node, or an order of nodes, that the hardware does not have
     """
-    chain = _Chain(network, forms)
-    nodes = list(network.device_nodes)
-    for before, node in zip((network.device_input, *(n.name for n in nodes)), nodes, strict=False):
-        if node.inputs != (before,):
-            raise unsupported(node, f"reads {', '.join(node.inputs)}, not the layer before it")
+    graph = _Graph(network, forms)
+    for node in network.device_nodes:
+        if node.name in graph.absorbed:
+            continue
         if isinstance(node, Conv | Dense):
-            chain.matrix_vector(node, absorbed_by(network, node), foldings[node.name])
-        elif isinstance(node, Binarise):
-            chain.binarise(node)
-        elif isinstance(node, Thermometer):
-            chain.thermometer(node)
-        elif isinstance(node, MaxPool):
-            chain.max_pool(node)
+            graph.matrix_vector(node, foldings[node.name])
+        elif isinstance(node, Add):
+            graph.add(node)
         elif isinstance(node, ArgMax):
-            chain.arg_max(node)
-        elif node.name not in chain.absorbed:
-            raise unsupported(node, "stands where no unit can absorb it")
-    if not isinstance(nodes[-1], ArgMax):
-        raise unsupported(nodes[-1], "is the last node")
-    return chain.finish()
+            graph.arg_max(node)
+        else:
+            graph.node(node)
+    if not isinstance(network.device_nodes[-1], ArgMax):
+        raise unsupported(network.device_nodes[-1], "is the last node")
+    return graph.finish(skip_places or {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """What a node reads: an output of a stage, `lanes` elements of `element_bits` bits per transfer."""
+
+    source: Source
+    lanes: int
+    element_bits: int
 
 
 @dataclass(slots=True, eq=False)
-class _Chain:
-    """Stages so far, and what streams out of the last one: `lanes` elements of `element_bits` bits per transfer."""
+class _Graph:
+    """Stages so far, and the streams that wait for their readers, by the edge of the network that they carry."""
 
     network: Network
     forms: DeviceForms
@@ -100,120 +109,132 @@ class _Chain:
     layer_of_stage: dict[str, str] = field(default_factory=dict)
     layers: dict[str, LayerStages] = field(default_factory=dict)
     absorbed: set[str] = field(default_factory=set)
-    lanes: int = 0
-    element_bits: int = 0
+    streams: dict[str, list[_Stream]] = field(default_factory=dict)
+    fifos: list[str] = field(default_factory=list)
+    skips: dict[str, Skip] = field(init=False)
 
-    def append(self, layer: str, suffix: str, config: StageConfig) -> str:
+    def __post_init__(self) -> None:
+        self.skips = find_skips(self.network)
+
+    def append(self, layer: str, suffix: str, config: StageConfig, *sources: Source) -> Source:
+        """Adds a stage; answers where its first output is."""
         name = f"{layer}_{suffix}" if suffix else layer
-        self.stages.append(Stage(name, config))
+        self.stages.append(Stage(name, config, sources))
         self.layer_of_stage[name] = layer
-        return name
+        return Source(name)
 
-    def observe(self, edge: str, stage: str, port: str, width: int) -> None:
-        self.probes.append(Probe(edge, stage, port, width))
+    def observe(self, edge: str, source: Source, port: str, width: int) -> None:
+        self.probes.append(Probe(edge, source.stage, port, width))
 
-    def regroup(self, layer: str, suffix: str, lanes: int, elements: int) -> None:
-        """Makes the stream carry `lanes` elements per transfer."""
-        if not self.stages:
-            self._unpack(layer, lanes)
-        elif lanes != self.lanes:
-            config = WidthConverterConfig(self.element_bits, self.lanes, lanes, elements)
-            self.append(layer, suffix, config)
-        self.lanes = lanes
+    def take(self, node: Node, edge: str, lanes: int | None = None) -> _Stream:
+        """The stream of `edge` for `node`, behind the FIFO that it may need, with `lanes` elements per transfer (None: as it is)."""
+        if edge == self.network.device_input:
+            return self._unpack(node, lanes or 1)
+        if not self.streams.get(edge):
+            raise unsupported(node, f"reads {edge}, which the hardware does not have as a stream")
+        stream = self.streams[edge].pop()
+        for add, skip in self.skips.items():
+            if (skip.edge, skip.reader) == (edge, node.name):
+                stream = self._skip(stream, edge, add)
+        if lanes is None or lanes == stream.lanes:
+            return stream
+        n_readers = len(list(self.network.consumers(edge)))
+        config = WidthConverterConfig(
+            stream.element_bits, stream.lanes, lanes, self.network.edges[edge].elements
+        )
+        suffix = "lanes" if n_readers == 1 else f"{edge}_lanes"
+        return replace(
+            stream, source=self.append(node.name, suffix, config, stream.source), lanes=lanes
+        )
 
-    def _unpack(self, layer: str, lanes: int) -> None:
+    def give(self, edge: str, stream: _Stream) -> None:
+        """Makes `stream` what the readers of `edge` take, through a fork where there are several."""
+        readers = list(self.network.consumers(edge))
+        streams = [stream]
+        if len(readers) > 1:
+            config = ForkConfig(
+                stream.lanes * stream.element_bits,
+                len(readers),
+                self.network.edges[edge].elements // stream.lanes,
+            )
+            name = self.append(edge, "fork", config, stream.source).stage
+            streams = [replace(stream, source=Source(name, k)) for k in range(len(readers))]
+        self.streams[edge] = streams
+
+    def _unpack(self, node: Node, lanes: int) -> _Stream:
         """The first stage: bytes become elements of the edge on which images enter."""
-        edge = self.network.edges[self.network.device_input]
-        self.element_bits = edge.datatype.bits
-        config = WidthConverterConfig(1, 8, lanes * self.element_bits, edge.bits)
-        stage = self.append(layer, "unpack", config)
-        self.observe(self.network.device_input, stage, "payload", config.output_width)
+        name = self.network.device_input
+        if self.stages:
+            raise unsupported(node, f"reads {name}, which another layer reads too")
+        edge = self.network.edges[name]
+        config = WidthConverterConfig(1, 8, lanes * edge.datatype.bits, edge.bits)
+        source = self.append(node.name, "unpack", config)
+        self.observe(name, source, "payload", config.output_width)
+        return _Stream(source, lanes, edge.datatype.bits)
 
-    def matrix_vector(
-        self, node: Conv | Dense, consumer: Threshold | Affine | None, folding: Folding
-    ) -> None:
-        source = self.network.edges[node.inputs[0]]
-        lanes = folding.simd
-        if isinstance(node, Conv):
-            lanes = window_lanes(node, folding.simd)
-        self.regroup(node.name, "channels", lanes, source.elements)
+    def _skip(self, stream: _Stream, edge: str, add: str) -> _Stream:
+        """A FIFO beside a late branch; how deep it must be is known when all stages are."""
+        n_transfers = self.network.edges[edge].elements // stream.lanes
+        width = stream.lanes * stream.element_bits
+        config = FifoConfig(width, max(n_transfers, LEAST_DEPTH), n_transfers)
+        source = self.append(add, "skip", config, stream.source)
+        self.fifos.append(source.stage)
+        return replace(stream, source=source)
+
+    def matrix_vector(self, node: Conv | Dense, folding: Folding) -> None:
+        consumer = absorbed_by(self.network, node)
         layer = layer_stages(self.network, node, consumer, folding, self.forms)
-        stage = ""
+        source = self.take(node, node.inputs[0], layer.input_lanes).source
         for suffix, config in layer.stages:
-            stage = self.append(node.name, suffix, config)
+            source = self.append(node.name, suffix, config, source)
         self.layers[node.name] = layer
-        self.observe(node.name, stage, "sums", folding.pe * layer.unit.accumulator_bits)
+        self.observe(node.name, source, "sums", folding.pe * layer.unit.accumulator_bits)
         if consumer is not None:
             self.absorbed.add(consumer.name)
-            self.observe(consumer.name, stage, "payload", layer.unit.output_width)
-        self.lanes, self.element_bits = folding.pe, layer.unit.element_bits
+            self.observe(consumer.name, source, "payload", layer.unit.output_width)
+        edge = node.name if consumer is None else consumer.name
+        self.give(edge, _Stream(source, folding.pe, layer.unit.element_bits))
 
-    def binarise(self, node: Binarise) -> None:
-        source = self._integers(node)
-        config = ThresholdConfig(
-            input_bits=source.datatype.bits,
-            thresholds=(node.threshold,),
-            lanes=1,
-            pixels=source.elements,
-            signed=isinstance(source.datatype, Int),
-        )
-        self._bits(node, config, config.output_width)
+    def node(self, node: Node) -> None:
+        """A node with one input that a stage of its own computes."""
+        stream = self.take(node, node.inputs[0])
+        stage = node_stage(self.network, node, stream.lanes, stream.element_bits, self.forms)
+        source = self.append(node.name, "", stage.config, stream.source)
+        self.observe(node.name, source, "payload", stage.config.output_width)
+        self.give(node.name, _Stream(source, stage.lanes, stage.element_bits))
 
-    def thermometer(self, node: Thermometer) -> None:
-        source = self._integers(node)
-        config = ThermometerConfig(
-            input_bits=source.datatype.bits,
-            thresholds=tuple(int(threshold) for threshold in node.thresholds),
-            lanes=1,
-            elements_per_frame=source.elements,
-            signed=isinstance(source.datatype, Int),
-        )
-        self._bits(node, config, config.output_width)
-
-    def _integers(self, node: Node) -> EdgeType:
-        """The integer edge that a node at the entrance reads, one element per transfer."""
-        source = self.network.edges[node.inputs[0]]
-        if self.stages:
-            raise unsupported(node, "is not the first layer")
-        self._unpack(node.name, 1)
-        return source
-
-    def _bits(self, node: Node, config: StageConfig, lanes: int) -> None:
-        stage = self.append(node.name, "", config)
-        self.observe(node.name, stage, "payload", config.output_width)
-        self.lanes, self.element_bits = lanes, 1
-
-    def max_pool(self, node: MaxPool) -> None:
-        source = self.network.edges[node.inputs[0]]
-        if not isinstance(source.datatype, Bipolar):
-            raise unsupported(node, f"pools {source.datatype}")
-        height, width, channels = source.shape
-        if not self.stages:
-            raise unsupported(node, "is the first layer")
-        config = MaxPoolConfig(
-            height=height,
-            width=width,
-            channels=channels,
-            element_bits=1,
-            lanes=self.lanes,
-            size=node.size,
-        )
-        stage = self.append(node.name, "", config)
-        self.observe(node.name, stage, "payload", config.output_width)
+    def add(self, node: Add) -> None:
+        skip = self.skips[node.name]
+        main = self.take(node, skip.late)
+        beside = self.take(node, skip.early, main.lanes)
+        config = add_stage(self.network, node, main.lanes)
+        source = self.append(node.name, "", config, main.source, beside.source)
+        self.observe(node.name, source, "payload", config.output_width)
+        self.give(node.name, _Stream(source, main.lanes, main.element_bits))
 
     def arg_max(self, node: ArgMax) -> None:
-        source = self.network.edges[node.inputs[0]]
-        if not isinstance(source.datatype, Int):
-            raise unsupported(node, f"compares {source.datatype}; it needs signed scores")
-        if node.inputs[0] != self.network.scores:
-            raise unsupported(
-                node, f"compares {node.inputs[0]}, the scores are {self.network.scores}"
-            )
-        n_classes = source.shape[2]
-        self.regroup(node.name, "scores", 1, n_classes)
-        config = ArgMaxConfig(n_classes=n_classes, score_bits=self.element_bits)
-        self.append(node.name, "", config)  # its edge is the accelerator's output
+        scores = node.inputs[0]
+        if scores != self.network.scores:
+            raise unsupported(node, f"compares {scores}, the scores are {self.network.scores}")
+        stream = self.take(node, scores, 1)
+        config = argmax_stage(self.network, node, stream.element_bits)
+        self.append(node.name, "", config, stream.source)  # its edge is the accelerator's output
 
-    def finish(self) -> Elaboration:
+    def finish(self, skip_places: Mapping[str, int]) -> Elaboration:
+        for edge, streams in self.streams.items():
+            if streams:
+                node = next(node for node in self.network.nodes if node.name == edge)
+                raise unsupported(node, "is read by no layer")
         config = AcceleratorConfig(tuple(self.stages), tuple(self.probes))
-        return Elaboration(config, self.layer_of_stage, self.layers)
+        depths = skip_depths(config, self.fifos)
+        places = {name: depth.planned for name, depth in depths.items()} | dict(skip_places)
+        stages = tuple(_with_depth(stage, places.get(stage.name)) for stage in self.stages)
+        config = AcceleratorConfig(stages, tuple(self.probes))
+        return Elaboration(config, self.layer_of_stage, self.layers, depths)
+
+
+def _with_depth(stage: Stage, depth: int | None) -> Stage:
+    if depth is None:
+        return stage
+    assert isinstance(stage.config, FifoConfig)
+    return replace(stage, config=replace(stage.config, depth=depth))

@@ -21,6 +21,7 @@ from ...hw.bit_planes import BitPlanesConfig
 from ...hw.concat_channels import ConcatChannelsConfig
 from ...hw.fifo import FifoConfig
 from ...hw.fork import ForkConfig
+from ...hw.global_avg_pool import GlobalAvgPoolConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.pair_sums import PairSumsConfig
 from ...hw.parallel_window import ParallelWindowConfig
@@ -128,7 +129,12 @@ def _(config: SquarePoolConfig, inputs: np.ndarray) -> np.ndarray:
     size, groups = config.size, config.groups
     pixels = inputs.reshape(config.height, config.width, groups)
     last = pixels[size - 1 :: size, size - 1 :: size][: config.out_height, : config.out_width]
-    return last.ravel() + 1
+    return last.ravel() + config.output_delay_cycles
+
+
+@earliest.register
+def _(config: GlobalAvgPoolConfig, inputs: np.ndarray) -> np.ndarray:
+    return inputs[-config.outputs_per_frame :] + config.output_delay_cycles
 
 
 @earliest.register

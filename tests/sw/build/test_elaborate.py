@@ -35,13 +35,20 @@ def expected(network: Network, images: np.ndarray) -> list[tuple[int, int, int]]
     ]
 
 
-def run(network: Network, foldings: dict[str, Folding], images: np.ndarray, **options):
-    config = elaborate(network, foldings).config
+def run(
+    network: Network,
+    foldings: dict[str, Folding],
+    images: np.ndarray,
+    *,
+    skip_places: dict[str, int] | None = None,
+    **options,
+):
+    config = elaborate(network, foldings, skip_places=skip_places).config
     result = drive(
         config.component(),
         packed(network, images),
         n_outputs=len(images) * config.n_classes,
-        idle_limit=2000,
+        idle_limit=max(2000, 2 * config.interval_cycles),
         **options,
     )
     bits = config.score_bits
@@ -148,32 +155,48 @@ def test_every_edge_of_the_device_is_observed_once() -> None:
 def test_the_layers_that_cannot_be_built_are_named() -> None:
     network = random_network((2, 2, 1), [], [3])
     *others, affine, label = network.nodes
-    for node, message in [
-        (
-            Affine("scores", ("head",), np.full(3, 2), affine.offsets, 0, Int(8)),
-            r"Layer scores \(Affine\) multiplies; only an integer bias can be built",
-        ),
-        (
-            Affine("scores", ("head",), np.ones(3), affine.offsets, 1, Int(8)),
-            r"Layer scores \(Affine\) multiplies; only an integer bias can be built",
-        ),
-        (
-            Affine("scores", ("head",), np.ones(3), affine.offsets, 0, Int(2)),
-            r"Layer scores \(Affine\) may saturate: -[0-9]+ to [0-9]+ can occur, int2 is -2 to 1",
-        ),
-        (
-            Threshold("scores", ("head",), affine.offsets),
-            r"Layer label \(ArgMax\) compares bipolar; it needs signed scores",
-        ),
-        (MaxPool("scores", ("head",), 1), r"Layer head \(Dense\) is followed by neither"),
-    ]:
-        changed = replace(network, nodes=(*others, node, label))
-        with pytest.raises(UnsupportedLayerError, match=message):
-            elaborate(changed, unfolded(network))
+    bits = replace(network, nodes=(*others, Threshold("scores", ("head",), affine.offsets), label))
+    with pytest.raises(
+        UnsupportedLayerError,
+        match=r"Layer label \(ArgMax\) compares bipolar; it needs signed scores",
+    ):
+        elaborate(bits, unfolded(network))
     with pytest.raises(UnsupportedLayerError, match=r"Layer scores \(Affine\) is the last node"):
         elaborate(replace(network, nodes=(*others, affine)), unfolded(network))
+    other = replace(label, inputs=("head",))
+    with pytest.raises(UnsupportedLayerError, match="compares head, the scores are scores"):
+        elaborate(replace(network, nodes=(*others, affine, other)), unfolded(network))
+
     raw = random_network((6, 6, 1), [ConvShape(4, pad_value=0)])
-    conv = replace(raw.nodes[1], inputs=("image",))
-    on_pixels = replace(raw, nodes=(conv, *raw.nodes[2:]), n_host_nodes=0)
-    with pytest.raises(UnsupportedLayerError, match="multiplies bipolar with uint8"):
-        elaborate(on_pixels, unfolded(raw))
+    idle = Threshold("idle", (raw.nodes[1].name,), np.zeros(4, np.int64))
+    with pytest.raises(
+        UnsupportedLayerError, match=r"Layer idle \(Threshold\) is read by no layer"
+    ):
+        elaborate(replace(raw, nodes=(*raw.nodes[:2], idle, *raw.nodes[2:])), unfolded(raw))
+    twice = replace(raw.nodes[1], name="again")
+    with pytest.raises(
+        UnsupportedLayerError,
+        match=r"Layer again \(Conv\) reads binarise, which another layer reads too",
+    ):
+        elaborate(
+            replace(raw, nodes=(*raw.nodes[:2], twice, *raw.nodes[2:])),
+            unfolded(raw) | {"again": Folding(1, 1)},
+        )
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        Affine("scores", ("head",), np.array([2, -3, 1]), np.array([1, 0, -2]), 0, Int(8)),
+        Affine("scores", ("head",), np.ones(3, np.int64), np.array([1, 0, -2]), 1, Int(8)),
+        Affine("scores", ("head",), np.ones(3, np.int64), np.array([1, 0, -2]), 0, Int(2)),
+        MaxPool("scores", ("head",), 1),
+    ],
+    ids=["multiplies", "shifts", "saturates", "pools"],
+)
+def test_what_no_accumulator_absorbs_has_a_stage_of_its_own(scores: Affine | MaxPool) -> None:
+    network = random_network((2, 2, 1), [], [3])
+    *others, _, label = network.nodes
+    network = replace(network, nodes=(*others, scores, label))
+    images = random_images(network, 4)
+    assert run(network, unfolded(network), images)[2] == expected(network, images)

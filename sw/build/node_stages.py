@@ -1,0 +1,130 @@
+"""The stages of nodes that are no products: one stage each, as wide as the stream that comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...hw.affine import AffineConfig
+from ...hw.argmax import ArgMaxConfig
+from ...hw.avg_pool import AvgPoolConfig
+from ...hw.concat_channels import ConcatChannelsConfig
+from ...hw.global_avg_pool import GlobalAvgPoolConfig
+from ...hw.max_pool import MaxPoolConfig
+from ...hw.prelu import PReLUConfig
+from ...hw.residual_add import ResidualAddConfig
+from ...hw.stage import StageConfig
+from ...hw.thermometer import ThermometerConfig
+from ...hw.threshold import ThresholdConfig
+from ..network import (
+    Add,
+    Affine,
+    ArgMax,
+    AvgPool,
+    Binarise,
+    ConcatChannels,
+    GlobalAvgPool,
+    Int,
+    MaxPool,
+    Network,
+    Node,
+    PReLU,
+    Thermometer,
+    Threshold,
+)
+from .device_forms import DeviceForms
+from .layer import unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStage:
+    """A stage, and what it gives: `lanes` elements of `element_bits` bits per transfer."""
+
+    config: StageConfig
+    lanes: int
+    element_bits: int
+
+
+def node_stage(
+    network: Network, node: Node, lanes: int, element_bits: int, forms: DeviceForms
+) -> NodeStage:
+    """The stage of a node with one input, of which a transfer brings `lanes` elements of `element_bits` bits.
+
+    `element_bits` may be more than the edge's type needs: sums come as wide as their accumulators.
+
+    Raises
+    ------
+    UnsupportedLayerError - a node that the hardware does not have, or not for such an input
+    """
+    source, output = network.edges[node.inputs[0]], network.edges[node.name]
+    signed = isinstance(source.datatype, Int)
+    height, width, channels = source.shape
+    pixels, memory = height * width, "lut_ram" if forms.has_lut_ram else "block"
+    match node:
+        case Binarise():
+            thresholds = (node.threshold,) * channels
+            return NodeStage(
+                ThresholdConfig(element_bits, thresholds, lanes, pixels, signed), lanes, 1
+            )
+        case Threshold():
+            return NodeStage(
+                ThresholdConfig(element_bits, _integers(node.thresholds), lanes, pixels, signed),
+                lanes,
+                1,
+            )
+        case Thermometer():
+            levels = _integers(node.thresholds)
+            config = ThermometerConfig(element_bits, levels, lanes, source.elements, signed)
+            return NodeStage(config, lanes * len(levels), 1)
+        case Affine():
+            config = AffineConfig(
+                input_bits=element_bits,
+                multipliers=_integers(node.multipliers),
+                offsets=_integers(node.offsets),
+                shift=node.shift,
+                output_bits=output.datatype.bits,
+                lanes=lanes,
+                pixels=pixels,
+                signed=signed,
+                output_signed=isinstance(output.datatype, Int),
+                lowest=source.datatype.minimum,
+                highest=source.datatype.maximum,
+                multiplier=forms.multiply_add,
+            )
+        case PReLU():
+            config = PReLUConfig(
+                element_bits, _integers(node.slopes), node.shift, lanes, pixels, forms.multiply_add
+            )
+        case AvgPool():
+            config = AvgPoolConfig(
+                height, width, channels, element_bits, lanes, node.size, signed, memory
+            )
+        case GlobalAvgPool():
+            sums_memory = "lut_ram" if forms.has_lut_ram else "logic"
+            config = GlobalAvgPoolConfig(pixels, channels, element_bits, lanes, signed, sums_memory)
+        case ConcatChannels():
+            config = ConcatChannelsConfig(
+                channels, element_bits, lanes, node.copies, pixels, memory
+            )
+        case MaxPool():
+            config = MaxPoolConfig(height, width, channels, element_bits, lanes, node.size, signed)
+        case _:
+            raise unsupported(node, "is not among them")
+    return NodeStage(config, lanes, config.output_width // lanes)
+
+
+def add_stage(network: Network, node: Add, lanes: int) -> ResidualAddConfig:
+    """The join of a residual block, with `lanes` elements per transfer."""
+    edge = network.edges[node.name]
+    return ResidualAddConfig(edge.datatype.bits, lanes, edge.elements // lanes)
+
+
+def argmax_stage(network: Network, node: ArgMax, element_bits: int) -> ArgMaxConfig:
+    """The last stage. Raises UnsupportedLayerError for unsigned scores."""
+    source = network.edges[node.inputs[0]]
+    if not isinstance(source.datatype, Int):
+        raise unsupported(node, f"compares {source.datatype}; it needs signed scores")
+    return ArgMaxConfig(n_classes=source.shape[2], score_bits=element_bits)
+
+
+def _integers(values: object) -> tuple[int, ...]:
+    return tuple(int(value) for value in values)  # type: ignore[union-attr]
