@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from ...boards.board import Board
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
-from ...hw.max_pool import MaxPoolConfig
 from ...hw.parallel_window import ParallelWindowConfig
 from ...hw.stage import StageConfig
 from ...hw.width_converter import WidthConverterConfig
 from ..build.device_forms import DeviceForms, device_forms
 from ..build.layer import absorbed_by, layer_stages
-from ..network import Add, ArgMax, Bipolar, Conv, Dense, MaxPool, Network
+from ..build.node_stages import NodeStage, add_stage, node_stage
+from ..network import Add, ArgMax, Bipolar, Conv, Dense, Network, Node
 from .costs import Resources, memory_cost, stage_cost
 from .folding import Folding, Memory, WeightForm, foldings, window_forms
 
@@ -131,10 +131,19 @@ def _behind(
                     n_scores = network.edges[edge].elements
                     yield WidthConverterConfig(element_bits, lanes, 1, n_scores)
                 continue
-            if isinstance(node, MaxPool):
-                height, width, channels = network.edges[edge].shape
-                yield MaxPoolConfig(height, width, channels, 1, lanes, node.size)
-                streams.append((node.name, lanes, 1, is_joined))
+            stage = _stage_of(network, node, lanes, element_bits, forms)
+            yield stage.config
+            joins = is_joined or isinstance(node, Add)
+            streams.append((node.name, stage.lanes, stage.element_bits, joins))
+
+
+def _stage_of(
+    network: Network, node: Node, lanes: int, element_bits: int, forms: DeviceForms
+) -> NodeStage:
+    """The stage of a node that is no product."""
+    if isinstance(node, Add):
+        return NodeStage(add_stage(network, node, lanes), lanes, element_bits)
+    return node_stage(network, node, lanes, element_bits, forms)
 
 
 def _undominated(options: list[Option]) -> list[Option]:
