@@ -1,5 +1,6 @@
 """Start values of a matrix-vector unit's accumulators: thresholds, biases, and what zero padding needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from amaranth import *
@@ -161,11 +162,19 @@ class PresetMemory(wiring.Component):
                 m.d.sync += self.data.eq(table_lookup(table, config.width, at))
 
         # Words of border classes are counted one ahead, so that finding a class has a cycle of its own.
-        ahead = config.has_border_classes
-        n_rows, n_columns = len(config.row_classes), len(config.column_classes)
-        group, group_is_last, wraps = _counter("group", config.row_groups, ahead)
-        column, column_is_last, wraps = _counter("column", n_columns, wraps)
-        row, row_is_last, _ = _counter("row", n_rows, wraps)
+        n_groups, n_rows, n_columns = (
+            config.row_groups,
+            len(config.row_classes),
+            len(config.column_classes),
+        )
+        starts = _digits(int(config.has_border_classes), (n_groups, n_columns, n_rows))
+        (group_init, group_ends), (column_init, column_ends), (row_init, row_ends) = starts
+        group, group_is_last = Signal(range(n_groups), init=group_init), Signal(init=group_ends)
+        column, column_is_last = (
+            Signal(range(n_columns), init=column_init),
+            Signal(init=column_ends),
+        )
+        row, row_is_last = Signal(range(n_rows), init=row_init), Signal(init=row_ends)
         with m.If(self.next):
             step_counter(m, group, group_is_last, config.row_groups)
             if config.has_border_classes:
@@ -193,11 +202,13 @@ class PresetMemory(wiring.Component):
         return m
 
 
-def _counter(name: str, length: int, ahead: bool) -> tuple[Signal, Signal, bool]:
-    """A counter for `step_counter`, with its flag, that starts at 0, or at 1 if `ahead`; and whether that is once around."""
-    start = int(ahead) % length
-    count = Signal(range(length), init=start, name=name)
-    return count, Signal(init=start == length - 1, name=f"{name}_is_last"), int(ahead) > start
+def _digits(number: int, lengths: Sequence[int]) -> list[tuple[int, bool]]:
+    """The digits of `number` to these bases, lowest first, each with whether it is its base's last."""
+    digits = []
+    for length in lengths:
+        number, digit = divmod(number, length)
+        digits.append((digit, digit == length - 1))
+    return digits
 
 
 def _class_of(m: Module, name: str, position: Signal, classes: tuple[int, ...]) -> Signal:
