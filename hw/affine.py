@@ -189,6 +189,9 @@ class AffineConfig:
     @property
     def lead_cycles(self) -> int:
         """Cycles that an element waits for the first of its constants: for a table of several LUT4 a bit, or a block RAM."""
+        constants = self.constants
+        if len(set(zip(constants.multipliers, constants.offsets, strict=True))) == 1:
+            return 0
         if self.groups == 1 or self.memory == "logic":
             return int(self.groups > LUT_WORDS)
         product = self.product

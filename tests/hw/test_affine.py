@@ -42,13 +42,14 @@ CONFIGS: dict[str, AffineConfig] = {
     "average of four": AffineConfig(18, (1,) * 4, (0,) * 4, 2, 16, 2, 6),
     "no multiplier but 0": AffineConfig(9, (0,) * 4, (5, -900, 77, 0), 3, 10, 2, 6),
     "many groups": AffineConfig(9, *random_constants(7, 20, 16, 24), 12, 16, 1, 2),
+    "many groups, one constant": AffineConfig(18, (1,) * 20, (0,) * 20, 2, 16, 1, 2, memory="block"),
     "many groups, powers": AffineConfig(9, (2, -4, 8, 1, 16) * 4, tuple(range(-99, 101, 10)), 3, 16, 1, 2),
     "odd number of groups": AffineConfig(9, FREE[0][:3], FREE[1][:3], 12, 16, 1, 6),
 }  # fmt: skip
 
 FREE_OF_MULTIPLIERS = {
     "powers of two", "powers of both signs", "negative powers", "many powers", "powers, block memory", "all equal", "all equal, logic",
-    "average of four", "no multiplier but 0", "many groups, powers",
+    "average of four", "no multiplier but 0", "many groups, powers", "many groups, one constant",
 }  # fmt: skip
 
 
