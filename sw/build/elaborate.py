@@ -27,6 +27,9 @@ from .layer import LayerStages, absorbed_by, layer_stages, unsupported
 from .node_stages import add_stage, argmax_stage, node_stage
 from .skips import Skip, find_skips
 
+SHALLOW = 32
+"""Places up to which a FIFO is LUT RAM, where there is some: a block RAM would be mostly empty."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elaboration:
@@ -176,7 +179,7 @@ class _Graph:
         """A FIFO beside a late branch; how deep it must be is known when all stages are."""
         n_transfers = self.network.edges[edge].elements // stream.lanes
         width = stream.lanes * stream.element_bits
-        config = FifoConfig(width, max(n_transfers, LEAST_DEPTH), n_transfers)
+        config = self._fifo(width, max(n_transfers, LEAST_DEPTH), n_transfers)
         source = self.append(add, "skip", config, stream.source)
         self.fifos.append(source.stage)
         return replace(stream, source=source)
@@ -228,13 +231,18 @@ class _Graph:
         config = AcceleratorConfig(tuple(self.stages), tuple(self.probes))
         depths = skip_depths(config, self.fifos)
         places = {name: depth.planned for name, depth in depths.items()} | dict(skip_places)
-        stages = tuple(_with_depth(stage, places.get(stage.name)) for stage in self.stages)
+        stages = tuple(self._at_depth(stage, places.get(stage.name)) for stage in self.stages)
         config = AcceleratorConfig(stages, tuple(self.probes))
         return Elaboration(config, self.layer_of_stage, self.layers, depths)
 
+    def _at_depth(self, stage: Stage, depth: int | None) -> Stage:
+        if depth is None:
+            return stage
+        config = stage.config
+        return replace(stage, config=self._fifo(config.input_width, depth, config.inputs_per_frame))
 
-def _with_depth(stage: Stage, depth: int | None) -> Stage:
-    if depth is None:
-        return stage
-    assert isinstance(stage.config, FifoConfig)
-    return replace(stage, config=replace(stage.config, depth=depth))
+    def _fifo(self, width: int, depth: int, n_transfers: int) -> FifoConfig:
+        """A FIFO in the memory that suits its depth; one that turns out shallow is no later than it was planned to be."""
+        if depth <= SHALLOW and self.forms.has_lut_ram:
+            return FifoConfig(width, depth, n_transfers, "lut_ram")
+        return FifoConfig(width, depth, n_transfers, "block", **self.forms.memory(depth))

@@ -29,7 +29,7 @@ from .schedule import Times, follow, one_per_cycle, transfer_times
 FRAMES = 4
 """Frames after which the even schedule repeats itself."""
 
-LEAST_DEPTH = 3
+LEAST_DEPTH = 4
 """Depth from which a FIFO's latency no longer depends on it (`hw.fifo`)."""
 
 Connection = tuple[Stage, tuple[Source, ...]]
