@@ -185,7 +185,11 @@ class CopiesBench(Elaboratable):
         return m
 
 
-SHAPES = [(2, 1, 1, 2), (1, 1, 1, 3), (3, 1, 1, 1)]
+SHAPES = [
+    pytest.param((2, 1, 1, 2), marks=pytest.mark.slow),
+    (1, 1, 1, 3),
+    pytest.param((3, 1, 1, 1), marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.formal
@@ -195,6 +199,7 @@ def test_every_copy_comes_in_order_whatever_stalls_there_are(shape: tuple, tmp_p
     assert prove(CopiesBench(config.component()), tmp_path, depth=12) == "PASS"
 
 
+@pytest.mark.slow
 @pytest.mark.formal
 @pytest.mark.parametrize(
     ("line", "fault"),

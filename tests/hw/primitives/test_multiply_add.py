@@ -101,12 +101,12 @@ def test_it_multiplies_and_adds_with_the_documented_latency(config: MultiplyAddC
     ("name", "form", "family"),
     [
         ("11 x 16", "ecp5", "ecp5"),
-        ("two blocks", "ecp5", "ecp5"),
         ("11 x 16", "ice40", "ice40"),
-        ("11 x 16", "inferred", "ecp5"),
-        ("11 x 16", "inferred", "ice40"),
-        ("11 x 16", "logic", "ice40"),
-        ("dropped", "logic", "ecp5"),
+        pytest.param("two blocks", "ecp5", "ecp5", marks=pytest.mark.slow),
+        pytest.param("11 x 16", "inferred", "ecp5", marks=pytest.mark.slow),
+        pytest.param("11 x 16", "inferred", "ice40", marks=pytest.mark.slow),
+        pytest.param("11 x 16", "logic", "ice40", marks=pytest.mark.slow),
+        pytest.param("dropped", "logic", "ecp5", marks=pytest.mark.slow),
     ],
 )
 def test_the_netlist_does_the_same(
