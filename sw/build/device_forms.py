@@ -12,6 +12,9 @@ from ...hw.primitives.ice40.byte_multipliers import BYTE
 LEAST_CODED_ROWS = 4
 """On iCE40 coding lanes costs about a LUT4 for each, once, and saves some four tenths in every row: measured, 4 rows of 16 lanes lose 6, 4 rows of 8 lanes gain 40."""
 
+ICE40_MULTIPLIER_BITS = 16
+"""Of an operand of SB_MAC16."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceForms:
@@ -56,6 +59,11 @@ class DeviceForms:
         """What multiplies integers of so many bits each: `multipliers` of `hw.operands.Products`."""
         fits = max(operand_bits) <= BYTE
         return "ice40_bytes" if fits and self.counting.startswith("ice40") else "inferred"
+
+    def multiplier(self, operand_bits: int) -> str:
+        """What scales integers of so many bits: `multiplier` of `hw.affine` and `hw.prelu`."""
+        fits = self.multiply_add != "ice40" or operand_bits <= ICE40_MULTIPLIER_BITS
+        return self.multiply_add if fits else "logic"
 
     def memory(self, depth: int) -> dict[str, Any]:
         """Keywords of the configs of memories of that depth; what is deeper than a device's block RAM is left to synthesis."""

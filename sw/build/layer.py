@@ -189,9 +189,9 @@ def _product(
     presets = layer_presets(node, output, source, consumer, counted)
     kind = "bits" if isinstance(consumer, Threshold) else "sums"
     is_absorbed = folding.weights == "absorbed"
-    # An accumulator holds its range, and at least what one beat can count, twice for sums of matches, and a sign.
+    # An accumulator holds its range, and at least what one beat can count, and one bit more (`least_accumulator_bits`).
     most_of_beat = operands.tree(simd).most * ((1 << operands.planes) - 1)
-    least_bits = most_of_beat.bit_length() + (presets.step == 2) + 1
+    least_bits = most_of_beat.bit_length() + 1
     bits = max(presets.accumulator_bits, least_bits)
     is_coded = operands == BITS and not is_absorbed and 0 < forms.coded_rows <= pe
     arithmetic: dict[str, Any] = {"operands": operands, "coded": is_coded}

@@ -22,6 +22,8 @@ from ..network import (
     AvgPool,
     Binarise,
     ConcatChannels,
+    Conv,
+    Dense,
     GlobalAvgPool,
     Int,
     MaxPool,
@@ -33,6 +35,10 @@ from ..network import (
 )
 from .device_forms import DeviceForms
 from .layer import unsupported
+from .presets import sum_ranges
+
+MOST_LOGIC_GROUPS = 32
+"""Groups of channels up to which the constants of an affine lie in lookup tables; more of them are cheaper in block RAM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ def node_stage(
     ------
     UnsupportedLayerError - a node that the hardware does not have, or not for such an input
     """
-    source, output = network.edges[node.inputs[0]], network.edges[node.name]
+    source = network.edges[node.inputs[0]]
     signed = isinstance(source.datatype, Int)
     height, width, channels = source.shape
     pixels, memory = height * width, "lut_ram" if forms.has_lut_ram else "block"
@@ -76,31 +82,23 @@ def node_stage(
             config = ThermometerConfig(element_bits, levels, lanes, source.elements, signed)
             return NodeStage(config, lanes * len(levels), 1)
         case Affine():
-            config = AffineConfig(
-                input_bits=element_bits,
-                multipliers=_integers(node.multipliers),
-                offsets=_integers(node.offsets),
-                shift=node.shift,
-                output_bits=output.datatype.bits,
-                lanes=lanes,
-                pixels=pixels,
-                signed=signed,
-                output_signed=isinstance(output.datatype, Int),
-                lowest=source.datatype.minimum,
-                highest=source.datatype.maximum,
-                multiplier=forms.multiply_add,
-            )
+            config = _affine(network, node, lanes, element_bits, forms)
         case PReLU():
             config = PReLUConfig(
-                element_bits, _integers(node.slopes), node.shift, lanes, pixels, forms.multiply_add
+                element_bits,
+                _integers(node.slopes),
+                node.shift,
+                lanes,
+                pixels,
+                forms.multiplier(element_bits),
+                output_places=0,  # the affine before the sum cuts the way of `ready`
             )
         case AvgPool():
             config = AvgPoolConfig(
                 height, width, channels, element_bits, lanes, node.size, signed, memory
             )
         case GlobalAvgPool():
-            sums_memory = "lut_ram" if forms.has_lut_ram else "logic"
-            config = GlobalAvgPoolConfig(pixels, channels, element_bits, lanes, signed, sums_memory)
+            config = GlobalAvgPoolConfig(pixels, channels, element_bits, lanes, signed, memory)
         case ConcatChannels():
             config = ConcatChannelsConfig(
                 channels, element_bits, lanes, node.copies, pixels, memory
@@ -110,6 +108,47 @@ def node_stage(
         case _:
             raise unsupported(node, "is not among them")
     return NodeStage(config, lanes, config.output_width // lanes)
+
+
+def _affine(
+    network: Network, node: Affine, lanes: int, element_bits: int, forms: DeviceForms
+) -> AffineConfig:
+    source, output = network.edges[node.inputs[0]], network.edges[node.name]
+    lowest, highest = value_range(network, node.inputs[0])
+    groups = source.shape[2] // lanes
+    return AffineConfig(
+        input_bits=element_bits,
+        multipliers=_integers(node.multipliers),
+        offsets=_integers(node.offsets),
+        shift=node.shift,
+        output_bits=output.datatype.bits,
+        lanes=lanes,
+        pixels=source.shape[0] * source.shape[1],
+        signed=isinstance(source.datatype, Int),
+        output_signed=isinstance(output.datatype, Int),
+        lowest=lowest,
+        highest=highest,
+        multiplier=forms.multiplier(element_bits),
+        memory="block" if groups > MOST_LOGIC_GROUPS else "logic",
+        **forms.memory(groups),
+    )
+
+
+def value_range(network: Network, edge: str) -> tuple[int, int]:
+    """The lowest and the highest value that can occur on an edge: less than its type has, behind products and pools."""
+    nodes = {node.name: node for node in network.nodes}
+    node, kind = nodes.get(edge), network.edges[edge].datatype
+    if node is None:
+        return kind.minimum, kind.maximum
+    source = network.edges[node.inputs[0]]
+    if isinstance(node, Conv | Dense):
+        lowest, highest = sum_ranges(node.matrix, source.datatype)
+        return int(lowest.min()), int(highest.max())
+    if isinstance(node, AvgPool | GlobalAvgPool):
+        pixels = source.elements // network.edges[edge].elements
+        lowest, highest = value_range(network, node.inputs[0])
+        return lowest * pixels, highest * pixels
+    return kind.minimum, kind.maximum
 
 
 def add_stage(network: Network, node: Add, lanes: int) -> ResidualAddConfig:
