@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rbonn.sw.build.device_forms import PORTABLE, DeviceForms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.errors import UnsupportedLayerError
 from rbonn.sw.network import Affine, Conv, Dense, Int, MaxPool, Network, Threshold
@@ -40,10 +41,11 @@ def run(
     foldings: dict[str, Folding],
     images: np.ndarray,
     *,
+    forms: DeviceForms = PORTABLE,
     skip_places: dict[str, int] | None = None,
     **options,
 ):
-    config = elaborate(network, foldings, skip_places=skip_places).config
+    config = elaborate(network, foldings, forms, skip_places).config
     result = drive(
         config.component(),
         packed(network, images),
