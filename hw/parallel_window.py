@@ -187,7 +187,7 @@ class ParallelWindow(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), pixel.i)
         accept, read, place = Signal(), Signal(), Signal()
         write, step = walk_input(m, schedule, accept), walk_columns(m, schedule, read)
-        ahead, may_write, may_read = follow(m, schedule, write, accept, step, read)
+        may_write, may_read = follow(m, schedule, write, accept, step, read)
         m.d.comb += [
             pixel.o.ready.eq(may_write),
             accept.eq(pixel.o.valid & may_write),
@@ -213,7 +213,7 @@ class ParallelWindow(wiring.Component):
         is_first, completes, moves_on, column, *pads = lasting
 
         rows = self._rows(
-            m, pixel.o.payload, write, accept, ahead, step.column, place, column, moves_on, shift
+            m, pixel.o.payload, write, accept, step.column, place, column, moves_on, shift
         )
         window = self._shift(m, shift, is_first, pads, rows)
         payload = Signal(config.output_width, reset_less=True)
@@ -225,7 +225,7 @@ class ParallelWindow(wiring.Component):
         return m
 
     def _rows(
-        self, m: Module, pixel: Value, write: WritePosition, accept: Value, ahead: Signal, read_column: Value, place: Value,
+        self, m: Module, pixel: Value, write: WritePosition, accept: Value, read_column: Value, place: Value,
         moved_column: Value, moves_on: Value, shift: Value,
     ) -> list[Value]:  # fmt: skip
         """The column at hand of each memory: 0 holds the lowest kernel row. Memory j is written by the input or from memory j - stride."""
@@ -255,9 +255,7 @@ class ParallelWindow(wiring.Component):
                 by_move = [shift & moves_on, moved_column, rows[j - config.stride]]
                 if j <= schedule.reach(0):
                     # In a frame's first rows: then the last row is being read, of which nothing moves on.
-                    turn = is_input & (ahead[1:] == 0)
-                    if config.read_latency:
-                        turn &= ~by_move[0]
+                    turn = is_input & ~by_move[0]
                     by_input = [Mux(turn, a, b) for a, b in zip(by_input, by_move, strict=True)]
                 else:
                     by_input = by_move

@@ -170,8 +170,8 @@ def _padded_rows(schedule: ParallelWindowSchedule, kernel_row: int) -> list[int]
 
 def follow(
     m: Module, schedule: ParallelWindowSchedule, write: WritePosition, accept: Value, step: Step, read: Value
-) -> tuple[Signal, Value, Value]:  # fmt: skip
-    """How many output rows the writer is ahead of the reader, and whether each may go on.
+) -> tuple[Value, Value]:  # fmt: skip
+    """Whether writer and reader may go on.
 
     The writer is in the reader's row, in the next one, or further and has to wait. Whether each may go on is known in the cycle before, of its
     own position then and of the other's now: two comparisons less in the longest path.
@@ -197,4 +197,4 @@ def follow(
             (ahead > Mux(read, step.ends_row, 0)) | (write.is_lowest & Mux(read, *is_written))
         ),
     ]
-    return ahead, may_write | write.is_dropped, may_read
+    return may_write | write.is_dropped, may_read

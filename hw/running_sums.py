@@ -66,7 +66,7 @@ def running_sums(
     )
     write, read = memory.write_port(), memory.read_port()
     m.d.comb += [
-        write.en.eq(enable & kept[1]),
+        write.en.eq(kept[1]),
         write.addr.eq(at),
         write.data.eq(newest),
         read.en.eq(enable),

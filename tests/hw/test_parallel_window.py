@@ -212,7 +212,7 @@ def test_the_slower_neighbour_sets_the_interval(source: int, consumer: int) -> N
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_paced_cycles_are_the_scheduled_ones(config: ParallelWindowConfig) -> None:
-    for source, consumer in ((3, 5), (1, 2)):
+    for source, consumer in ((3, 5), (1, 2), (1, 9)):
         run = paced(config, 5, source, consumer)
         played = config.schedule.play(
             [0] * (5 * config.inputs_per_frame), input_cycles=source, output_cycles=consumer
