@@ -16,6 +16,11 @@ module CCU2C(
   // With INJECT the half is a lookup table alone: it sees no carry and makes none of its own.
   localparam ALONE0 = INJECT1_0 == "YES", ALONE1 = INJECT1_1 == "YES";
 
+`ifdef VERILATOR
+  // Of two states only; by choices, as below, a large design is translated into twenty times as much code.
+  wire propagate0 = INIT0[{D0, C0, B0, A0}], generate0 = INIT0[{2'b00, B0, A0}];
+  wire propagate1 = INIT1[{D1, C1, B1, A1}], generate1 = INIT1[{2'b00, B1, A1}];
+`else
   // By choices, which an unknown pin leaves known where both agree.
   function lookup(input [15:0] init, input [3:0] pins);
     reg [7:0] by_d;
@@ -31,6 +36,7 @@ module CCU2C(
 
   wire propagate0 = lookup(INIT0, {D0, C0, B0, A0}), generate0 = lookup(INIT0, {2'b00, B0, A0});
   wire propagate1 = lookup(INIT1, {D1, C1, B1, A1}), generate1 = lookup(INIT1, {2'b00, B1, A1});
+`endif
   wire middle = propagate0 ? CIN : generate0 & !ALONE0;
   assign COUT = propagate1 ? middle : generate1 & !ALONE1;
   assign S0 = propagate0 ^ (CIN & !ALONE0);
