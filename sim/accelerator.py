@@ -13,6 +13,7 @@ from ..sw.build.elaborate import Elaboration
 from ..sw.host.packing import pack
 from ..sw.network import Network
 from ..sw.network.golden import GoldenModel
+from .plan import Limits
 from .run import Progress
 from .simulation import SimulationResult, simulate
 from .specification import Field, OutputSpec, Probe, Stalls
@@ -74,6 +75,8 @@ def simulate_accelerator(
         _expected_output(golden[network.scores], config.n_classes),
         folder=folder,
         stalls=stalls,
+        # Rows that a pool drops are computed after the last score has left.
+        limits=Limits(settle_cycles=max(Limits().settle_cycles, config.interval_cycles)),
         simulator=simulator,
         progress=progress,
     )

@@ -8,12 +8,18 @@ import pytest
 from rbonn.hw.protocol import ElementKind, Info
 from rbonn.hw.top import Top, TopConfig
 from rbonn.sim.accelerator import simulate_accelerator
+from rbonn.sim.plan import Limits
 from rbonn.sim.top_level import simulate_top_level
+from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import Elaboration, elaborate
-from rbonn.sw.network import Network
+from rbonn.sw.build.target import find_board
+from rbonn.sw.network import Conv, Dense, Network
 from rbonn.sw.plan.folding import Folding
+from rbonn.sw.plan.schedule import first_frame_latency
 
 from ..random_networks import ConvShape, random_images, random_network
+from ..random_residual_networks import BlockShape, random_residual_network
+from ..random_residual_networks import random_images as random_residual_images
 
 pytestmark = pytest.mark.cosim
 
@@ -47,6 +53,43 @@ def test_an_accelerator_equals_the_golden_model_on_every_edge(tmp_path: Path) ->
     assert result.images == 12
     assert result.boundaries_checked == len(NETWORK.device_nodes) + 1
     assert result.initiation_interval_cycles == elaboration.config.interval_cycles
+
+
+def test_rows_that_a_pool_drops_are_waited_for(tmp_path: Path) -> None:
+    network = random_network((7, 7, 4), [ConvShape(16, pool=2)], seed=1)
+    elaboration = elaborate(network, {"conv1": Folding(1, 1), "head": Folding(1, 1)})
+    # The fifth row of the convolution takes so long, and no score waits for it.
+    assert elaboration.config.interval_cycles // 5 > Limits().settle_cycles
+    result = simulate_accelerator(network, elaboration, random_images(network, 6), folder=tmp_path)
+    assert (result.mismatches, result.first_mismatch) == (0, None)
+
+
+RESIDUAL = random_residual_network(
+    (8, 8, 3), [BlockShape(4), BlockShape(8, 2), BlockShape(16, 2, "conv1x1")], seed=4
+)
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s-85f"])
+def test_a_residual_accelerator_in_its_devices_forms_equals_the_golden_model(
+    board: str, tmp_path: Path
+) -> None:
+    foldings = {
+        node.name: Folding(
+            1,
+            node.matrix.shape[1],
+            "logic",
+            window="parallel" if isinstance(node, Conv) and node.kernel != (1, 1) else "sequential",
+        )
+        for node in RESIDUAL.nodes
+        if isinstance(node, Conv | Dense)
+    }
+    elaboration = elaborate(RESIDUAL, foldings, device_forms(find_board(board)))
+    images = random_residual_images(RESIDUAL, 8)
+    result = simulate_accelerator(RESIDUAL, elaboration, images, folder=tmp_path)
+    assert (result.mismatches, result.first_mismatch) == (0, None)
+    assert result.boundaries_checked == len(RESIDUAL.device_nodes) + 1
+    assert result.initiation_interval_cycles == elaboration.config.interval_cycles
+    assert result.latency_cycles == first_frame_latency(elaboration.config)
 
 
 def test_a_wrong_weight_is_found_where_it_is(tmp_path: Path) -> None:
