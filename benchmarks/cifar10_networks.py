@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from rbonn.sim.accelerator import simulate_accelerator
+from rbonn.sw.plan.plan import save_plan
+from rbonn.sw.plan.schedule import first_frame_latency
 from rbonn.sw.project import Project
 
 PARTS = ("plan", "generation", "simulation", "build")
@@ -51,7 +53,7 @@ CASES = {
     "resnet20-45f": Case("cifar10_resnet20_1w1a", "ulx3s-45f", 100),
     "cnv-85f": Case("cifar10_cnv_1w1a", "ulx3s-85f", 100),
     "cnv-45f": Case("cifar10_cnv_1w1a", "ulx3s-45f"),
-    "cnn-icebreaker": Case("cifar10_cnn_1w1a", "icebreaker"),
+    "cnn-icebreaker": Case("cifar10_cnn_1w1a", "icebreaker", frames_per_second=1000),
 }
 
 
@@ -143,8 +145,6 @@ def _plan(project: Project) -> dict[str, Any]:
 def _generation(network: str, project: Project, folder: Path) -> dict[str, Any]:
     """Time and peak memory of a process of its own that plans and writes the Verilog."""
     plan = folder / "plan_file.json"
-    from rbonn.sw.plan.plan import save_plan
-
     save_plan(project.plan, plan)
     command = [sys.executable, __file__, "--generate", network, project.board.name, str(plan)]
     start = time.monotonic()
@@ -162,10 +162,14 @@ def _generate(network: str, board: str, plan: str) -> None:
 
 def _simulation(project: Project, folder: Path) -> dict[str, Any]:
     start = time.monotonic()
+    forms, elaboration = project.simulated()
     result = simulate_accelerator(
-        project.network, project.elaboration, project.images(IMAGES), folder=folder / "simulation"
+        project.network, elaboration, project.images(IMAGES), folder=folder / "simulation"
     )
     return {
+        "forms": forms,
+        "computed_interval_cycles": elaboration.config.interval_cycles,
+        "computed_latency_cycles": first_frame_latency(elaboration.config),
         "images": result.images,
         "mismatches": result.mismatches,
         "values_compared": result.elements_compared,
@@ -178,11 +182,14 @@ def _simulation(project: Project, folder: Path) -> dict[str, Any]:
 
 
 def _build(project: Project, folder: Path, seed: int) -> dict[str, Any]:
-    built = project.build(
-        folder / f"seed{seed}",
-        seed=seed,
-        progress=lambda step, fraction: log.info("%s %3.0f %%", step, 100 * fraction),
-    )
+    steps: list[str] = []
+
+    def tell(step: str, fraction: float) -> None:
+        if step not in steps[-1:]:
+            steps.append(step)
+            log.info("%s", step)
+
+    built = project.build(folder / f"seed{seed}", seed=seed, progress=tell)
     return {
         "seed": seed,
         "resources": asdict(built.resources),

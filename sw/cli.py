@@ -10,7 +10,7 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -315,6 +315,12 @@ def simulate(
     simulator: Annotated[
         str | None, typer.Option(help="verilator or icarus [default: the first that is installed].")
     ] = None,
+    forms: Annotated[
+        Literal["device", "portable"] | None,
+        typer.Option(
+            help="device: cell by cell; portable: arithmetic in the cells' place [default: portable for large designs]."
+        ),
+    ] = None,
     output: Folder = None,
     plan_file: PlanFile = None,
     fps: Fps = None,
@@ -343,11 +349,12 @@ def simulate(
                 simulator=simulator,
                 progress=bar.steps,
             )
-            lines = link_lines(result)
+            used, lines = "device", link_lines(result)
         else:
+            used, elaboration = project.simulated(forms)
             result = simulate_accelerator(
                 project.network,
-                project.elaboration,
+                elaboration,
                 chosen,
                 folder=folder,
                 stalls=Stalls(seed=seed),
@@ -355,7 +362,8 @@ def simulate(
                 progress=bar.steps,
             )
             lines = simulation_lines(result, project.summary.initiation_interval_cycles)
-    terminal.json({"schema": 1, **asdict(result)})
+            lines.append(f"simulated in {used} forms")
+    terminal.json({"schema": 1, **asdict(result), "forms": used})
     for line in lines:
         terminal.result(line)
     if result.mismatches:

@@ -13,6 +13,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -34,6 +35,11 @@ from .network import Bipolar, Int, Network
 from .plan.plan import AcceleratorPlan, load_plan
 from .plan.planner import make_plan
 from .plan.summary import PlanSummary, summarise
+
+Forms = Literal["device", "portable"]
+
+LARGE_LUT4 = 15_000
+"""Estimated lookup tables from which a design is simulated in portable forms unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,19 @@ class Project:
     def elaboration(self) -> Elaboration:
         """The accelerator, stage by stage."""
         return elaborate(self.network, self.plan.foldings, device_forms(self.board))
+
+    def simulated(self, forms: Forms | None = None) -> tuple[Forms, Elaboration]:
+        """The accelerator as it is simulated: in the forms of the device, cell by cell, or in portable ones.
+
+        Every cell of a carry chain is simulated for itself, so a large design takes half an hour to compile; None chooses portable forms from
+        `LARGE_LUT4` on. That each device's form equals the portable one is proved for the parts (tests/hw/test_forms.py).
+        """
+        if forms is None:
+            forms = "portable" if self.summary.totals.lut4 > LARGE_LUT4 else "device"
+        if forms == "device":
+            return forms, self.elaboration
+        portable = device_forms(self.board).portable
+        return forms, elaborate(self.network, self.plan.foldings, portable)
 
     @cached_property
     def summary(self) -> PlanSummary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...boards import Board
@@ -40,6 +40,17 @@ class DeviceForms:
     output_places: int = 1
     coded_rows: int = 0
     multiply_add: str = "inferred"
+
+    @property
+    def portable(self) -> DeviceForms:
+        """The same structure without cells of the device: registers and handshakes stay, carry chains, memories and multipliers become arithmetic."""
+        return replace(
+            self,
+            counting="portable",
+            block_memory="portable",
+            multiply_add="inferred",
+            coded_rows=0,
+        )
 
     @property
     def unit(self) -> dict[str, Any]:
