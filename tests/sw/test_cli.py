@@ -229,3 +229,24 @@ def test_a_checkpoint_that_is_none_is_refused(rbonn, network_file, tmp_path) -> 
     fails(rbonn("lower", network_file, "-o", "x.safetensors", "-q"), str(network_file))
     fails(rbonn("lower", tmp_path / "none", "-o", "x.safetensors", "-q"), "none")
     assert not (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.cosim
+@pytest.mark.parametrize("forms", ["device", "portable"])
+def test_a_simulation_says_in_which_forms_it_was(rbonn, network_file, tmp_path, forms) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 6, 6, 1), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    status, out, err = rbonn(
+        "simulate", network_file, "-b", "ulx3s-25f", "-n", 3, "--images-from", "images.npy",
+        "--forms", forms, "--json", "-q",
+    )  # fmt: skip
+    assert status == 0, err
+    result = json.loads(out)
+    assert (result["forms"], result["mismatches"]) == (forms, 0)
+    cells = (
+        "CCU2C"
+        in (
+            tmp_path / "build" / "random-ulx3s-25f" / "simulation" / "verilator" / "design.v"
+        ).read_text()
+    )
+    assert cells == (forms == "device")
