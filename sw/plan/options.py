@@ -16,6 +16,7 @@ from ..build.node_stages import NodeStage, add_stage, node_stage
 from ..network import Add, ArgMax, Bipolar, Conv, Dense, Network, Node
 from .costs import Resources, memory_cost, stage_cost
 from .folding import Folding, Memory, WeightForm, foldings, window_forms
+from .resources import placed
 
 MOST_LOGIC_WORDS = 16
 """Words of the deepest weight memories that are considered in logic: a LUT4 holds as many of one weight."""
@@ -87,6 +88,7 @@ def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board
     edge, bits = consumer.name if consumer else node.name, layer.unit.element_bits
     stages += _behind(network, edge, folding.pe, bits, device_forms(board))
     cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
+    cost = placed(cost, board.family)
     return Option(folding, max(config.interval_cycles for config in stages), cost)
 
 

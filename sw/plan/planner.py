@@ -12,6 +12,7 @@ from .fitting import Options, cheapest, fitted
 from .folding import Folding
 from .options import layer_options
 from .plan import AcceleratorPlan
+from .resources import placed
 
 PRICES = ((1, 1, 1), (2, 1, 1), (1, 2, 1), (4, 1, 1), (1, 4, 1), (12, 1, 1), (1, 12, 1), (1, 1, 4), (1, 1, 12))  # fmt: skip
 """What the whole of a board's lookup tables, block RAMs and multipliers is worth in comparisons, in the order of trial.
@@ -75,9 +76,10 @@ def make_plan(
 
 
 def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
-    """Estimated cost of the whole design, link included."""
+    """Estimated cost of the whole design as it is placed, link included."""
     stages = elaborate(network, chosen, device_forms(board)).config.stages
-    return sum((stage_cost(stage.config, board.family) for stage in stages), start=LINK)
+    total = sum((stage_cost(stage.config, board.family) for stage in stages), start=LINK)
+    return placed(total, board.family)
 
 
 def _limits(network: Network, options: Options) -> list[int]:
@@ -102,7 +104,7 @@ def _fastest(
 
     What lies between layers is known when they are joined; from then on it counts beforehand.
     """
-    overhead, capacity = LINK, _capacity(board, lut4)
+    overhead, capacity = placed(LINK, board.family), _capacity(board, lut4)
     for limit in limits:
         tried: list[dict[str, Folding]] = []
         for prices in PRICES:
@@ -144,6 +146,8 @@ def _excess(cost: Resources, board: Board, lut4: int) -> str:
         return f"block RAMs: {cost.block_rams} needed, {capacity.block_rams} available"
     if cost.dsp > capacity.dsp:
         return f"DSP blocks: {cost.dsp} needed, {capacity.dsp} available"
-    if cost.lut4 > lut4:
-        return f"LUT4: about {cost.lut4} needed, {lut4} usable of {capacity.lut4}"
+    cells = cost.lut4 + cost.carries
+    if cells > lut4:
+        name = "logic cells" if board.family == "ice40" else "LUT4"
+        return f"{name}: about {cells} needed, {lut4} usable of {capacity.lut4}"
     return ""

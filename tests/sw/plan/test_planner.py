@@ -19,6 +19,7 @@ from rbonn.sw.plan.folding import Folding, divisors, foldings, window_lanes
 from rbonn.sw.plan.options import layer_options
 from rbonn.sw.plan.plan import load_plan, save_plan
 from rbonn.sw.plan.planner import make_plan, total_cost
+from rbonn.sw.plan.resources import Resources, placed
 from rbonn.sw.plan.summary import summarise
 
 from ...random_networks import ConvShape, networks, random_network
@@ -119,7 +120,7 @@ def test_what_takes_pixels_one_by_one_limits_the_frame_rate() -> None:
     [
         (
             Capacity(lut4=700, block_rams=30, block_ram_bits=4096),
-            "LUT4: about [0-9]+ needed, 560 usable of 700",
+            "logic cells: about [0-9]+ needed, 560 usable of 700",
         ),
         (
             Capacity(lut4=5280, block_rams=4, block_ram_bits=4096),
@@ -275,3 +276,22 @@ def test_weight_forms_that_the_device_lacks_or_the_fold_does_not_allow_are_refus
     assert "absorbed" not in caught.value.hint
     wide = {**plan.foldings, node.name: Folding(*node.matrix.shape, "absorbed")}
     replace(plan, foldings=wide).check(NETWORK, ICEBREAKER)
+
+
+@pytest.mark.parametrize(
+    ("estimated", "cells"),
+    # Estimates and the logic cells that nextpnr took: two plans each of a CIFAR-10 and an MNIST network, and a dense one.
+    [
+        (Resources(lut4=3049, ff=3278, carries=511), 4678),
+        (Resources(lut4=2560, ff=2451, carries=142), 3887),
+        (Resources(lut4=3480, ff=3036), 4963),
+        (Resources(lut4=2177, ff=1762), 2991),
+        (Resources(lut4=1984, ff=1688), 2762),
+    ],
+)
+def test_an_ice40s_logic_cells_are_more_than_its_lookup_tables(
+    estimated: Resources, cells: int
+) -> None:
+    total = placed(estimated, "ice40")
+    assert total.lut4 + total.carries == pytest.approx(cells, rel=0.05)
+    assert placed(estimated, "ecp5") == estimated
