@@ -53,7 +53,7 @@ CASES = {
     "resnet20-45f": Case("cifar10_resnet20_1w1a", "ulx3s-45f", 100),
     "cnv-85f": Case("cifar10_cnv_1w1a", "ulx3s-85f", 100),
     "cnv-45f": Case("cifar10_cnv_1w1a", "ulx3s-45f"),
-    "cnn-icebreaker": Case("cifar10_cnn_1w1a", "icebreaker", frames_per_second=1000),
+    "cnn-icebreaker": Case("cifar10_cnn_1w1a", "icebreaker"),
 }
 
 
@@ -135,6 +135,7 @@ def _plan(project: Project) -> dict[str, Any]:
         "latency_cycles": summary.latency_cycles,
         "totals": asdict(summary.totals),
         "binary_macs": project.network.binary_macs,
+        "weights": project.network.metadata.get("note", "as shipped"),
         "accuracy": {
             key: project.network.metadata.get(key)
             for key in ("accuracy_float", "accuracy_integer", "test_images")

@@ -28,7 +28,10 @@ def rows() -> dict[str, list[str]]:
     steps = json.loads((RESULTS / "training_step.json").read_text())["results"]
     operands = json.loads((RESULTS / "operands.json").read_text())["rows"]
     ablation = json.loads((RESULTS / "rbonn_ablation.json").read_text())
+    cifar10 = json.loads((RESULTS / "cifar10_networks.json").read_text())["results"]
     return {
+        "cifar10": [_cifar10(result) for result in cifar10],
+        "cifar10_runs": [_cifar10_run(result) for result in cifar10],
         "networks": [_network(result) for result in light],
         "accelerators": [_accelerator(result) for result in light],
         "times": [_times(result) for result in light],
@@ -84,6 +87,43 @@ def updated(text: str) -> str:
 
 def _name(result: dict[str, Any]) -> str:
     return f"`{result['network']}`, {result['board']}"
+
+
+def _cifar10(result: dict[str, Any]) -> str:
+    """A case of `cifar10_networks.py`: the slowest of its seeds."""
+    plan = result["plan"]
+    if not result["builds"]:
+        return _row(
+            f"`{plan['network']}`, {plan['board']}", plan["weights"], plan["initiation_interval_cycles"],
+            *["not finished"] * 5,
+        )  # fmt: skip
+    slowest = min(result["builds"], key=lambda build: build["fmax_mhz"])
+    used, capacity = slowest["resources"], slowest["capacity"]
+    return _row(
+        f"`{plan['network']}`, {plan['board']}",
+        plan["weights"],
+        result["simulation"]["initiation_interval_cycles"],
+        f"{used['lut4']} + {used['carry']}",
+        f"{used['block_rams']} of {capacity['block_rams']}",
+        used["dsp"],
+        f"{slowest['fmax_mhz']:.1f} / {slowest['clock_mhz']:g} ({len(result['builds'])})",
+        result["frames_per_second"],
+    )
+
+
+def _cifar10_run(result: dict[str, Any]) -> str:
+    plan, run = result["plan"], result["simulation"]
+    return _row(
+        f"`{plan['network']}`, {plan['board']}",
+        run["images"],
+        f"{run['mismatches']} of {run['values_compared']}",
+        run["boundaries_checked"],
+        run["forms"],
+        f"{run['initiation_interval_cycles']} = {run['computed_interval_cycles']}",
+        f"{run['latency_cycles']} = {run['computed_latency_cycles']}",
+        f"{run['seconds_with_compilation']:.0f}",
+        f"{result['generation']['seconds']:.0f}, {result['generation']['peak_mib']}",
+    )
 
 
 def _network(result: dict[str, Any]) -> str:
