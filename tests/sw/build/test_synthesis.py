@@ -14,7 +14,7 @@ from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth_boards.ice40_no_twins8k_b_evn import ICE40HX8KBEVNPlatform
+from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F, Board, Capacity, Uart
 from rbonn.sw.build import BuildCache, BuildResult, build, read_report
 from rbonn.sw.build.cache import file_digest
