@@ -226,7 +226,8 @@ class _Graph:
     def finish(self, skip_places: Mapping[str, int]) -> Elaboration:
         for edge, streams in self.streams.items():
             if streams:
-                node = next(node for node in self.network.nodes if node.name == edge)
+                node = self.network.producer(edge)
+                assert node is not None, "the image is no stream before it is read"
                 raise unsupported(node, "is read by no layer")
         config = AcceleratorConfig(tuple(self.stages), tuple(self.probes))
         depths = skip_depths(config, self.fifos)

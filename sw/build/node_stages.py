@@ -136,8 +136,7 @@ def _affine(
 
 def value_range(network: Network, edge: str) -> tuple[int, int]:
     """The lowest and the highest value that can occur on an edge: less than its type has, behind products and pools."""
-    nodes = {node.name: node for node in network.nodes}
-    node, kind = nodes.get(edge), network.edges[edge].datatype
+    node, kind = network.producer(edge), network.edges[edge].datatype
     if node is None:
         return kind.minimum, kind.maximum
     source = network.edges[node.inputs[0]]

@@ -96,6 +96,10 @@ class Network:
         """Name of the edge on which an image enters the accelerator."""
         return self.nodes[self.n_host_nodes - 1].name if self.n_host_nodes else INPUT
 
+    def producer(self, edge: str) -> Node | None:
+        """The node that writes `edge`; None for the raw image."""
+        return next((node for node in self.nodes if node.name == edge), None)
+
     def consumers(self, edge: str) -> Iterator[Node]:
         """The nodes that read `edge`."""
         return (node for node in self.nodes if edge in node.inputs)

@@ -7,6 +7,7 @@ a number must be exact.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import singledispatch
 
 from ...hw.affine import AffineConfig
@@ -38,10 +39,15 @@ from .stream_costs import (
     prelu_cost,
 )
 
-__all__ = ["LINK", "Resources", "block_rams", "memory_cost", "stage_cost"]
+__all__ = ["LINK", "Resources", "block_rams", "memory_cost", "stage_cost", "stages_cost"]
 
 LINK = Resources(lut4=500, ff=350, block_rams=3)
 """The link between UART and accelerator."""
+
+
+def stages_cost(configs: Iterable[StageConfig], family: str) -> Resources:
+    """Estimated cost of stages together."""
+    return sum((stage_cost(config, family) for config in configs), start=Resources())
 
 
 @singledispatch

@@ -14,7 +14,7 @@ from ..build.device_forms import DeviceForms, device_forms
 from ..build.layer import absorbed_by, layer_stages
 from ..build.node_stages import NodeStage, add_stage, node_stage
 from ..network import Add, ArgMax, Bipolar, Conv, Dense, Network, Node
-from .costs import Resources, memory_cost, stage_cost
+from .costs import Resources, memory_cost, stages_cost
 from .folding import Folding, Memory, WeightForm, foldings, window_forms
 from .resources import placed
 
@@ -87,8 +87,7 @@ def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board
         stages.append(WidthConverterConfig(1, 8, lanes * edge.datatype.bits, edge.bits))
     edge, bits = consumer.name if consumer else node.name, layer.unit.element_bits
     stages += _behind(network, edge, folding.pe, bits, device_forms(board))
-    cost = sum((stage_cost(config, board.family) for config in stages), start=Resources())
-    cost = placed(cost, board.family)
+    cost = placed(stages_cost(stages, board.family), board.family)
     return Option(folding, max(config.interval_cycles for config in stages), cost)
 
 

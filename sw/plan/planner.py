@@ -7,7 +7,7 @@ from ..build.device_forms import device_forms
 from ..build.elaborate import elaborate
 from ..errors import DoesNotFitError, PlanError
 from ..network import Binarise, Conv, Dense, Network, Thermometer
-from .costs import LINK, Resources, stage_cost
+from .costs import LINK, Resources, stages_cost
 from .fitting import Options, cheapest, fitted
 from .folding import Folding
 from .options import layer_options
@@ -78,7 +78,7 @@ def make_plan(
 def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
     """Estimated cost of the whole design as it is placed, link included."""
     stages = elaborate(network, chosen, device_forms(board)).config.stages
-    total = sum((stage_cost(stage.config, board.family) for stage in stages), start=LINK)
+    total = LINK + stages_cost((stage.config for stage in stages), board.family)
     return placed(total, board.family)
 
 

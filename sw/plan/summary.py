@@ -8,7 +8,7 @@ from ...boards.board import Board
 from ..build.device_forms import device_forms
 from ..build.elaborate import Elaboration, elaborate
 from ..network import Conv, Dense, Network
-from .costs import LINK, Resources, stage_cost
+from .costs import LINK, Resources, stages_cost
 from .plan import AcceleratorPlan
 from .schedule import first_frame_latency
 
@@ -77,7 +77,7 @@ def summarise(
         ]
         if not stages:
             continue  # absorbed by the unit before it
-        cost = sum((stage_cost(stage, board.family) for stage in stages), start=Resources())
+        cost = stages_cost(stages, board.family)
         folding = plan.foldings.get(node.name)
         mh, mw = node.matrix.shape if isinstance(node, Conv | Dense) else (None, None)
         layers.append(
@@ -96,7 +96,7 @@ def summarise(
     layers.append(
         LayerSummary("link", "Link", None, None, None, None, 0, LINK.lut4, LINK.block_rams)
     )
-    totals = sum((stage_cost(stage.config, board.family) for stage in config.stages), start=LINK)
+    totals = LINK + stages_cost((stage.config for stage in config.stages), board.family)
     return PlanSummary(
         network=network.name,
         board=board.name,
