@@ -22,6 +22,7 @@ from rbonn.sw.lower.trace import Layer, trace
 from rbonn.sw.network import Int
 from rbonn.sw.network.golden import GoldenModel
 
+from ..network.integer_reference import reference
 from . import integer_reference
 from .residual_modules import build, shapes
 
@@ -164,7 +165,7 @@ def test_every_error_of_the_stream_is_within_the_bound_of_its_roundings(
 def test_an_affine_is_its_line_rounded_but_for_16_bits_of_multiplier(factor, offset, x):
     layer = Layer("norm", torch.nn.BatchNorm2d(1))
     node = affine_node(layer, "a", "x", np.array([factor]), np.array([offset]), Int(20))
-    (actual,) = integer_reference._affine(node, np.array([x]), Int(20))
+    ((((actual,),),),), _ = reference(node, Int(20), np.array([x]).reshape(1, 1, 1, 1))
     assert abs(actual - (factor * x + offset)) <= affine_error(node, x) + 1e-9
 
 
