@@ -1,5 +1,6 @@
 """The outermost module of a board: pins, PLL, clock domain and power-on reset around a top level with a UART."""
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
@@ -56,8 +57,8 @@ class PowerOnReset(wiring.Component):
 class BoardTop(Elaboratable):
     """Runs `top` at `clock_hz` on `board`, its `rx` and `tx` wired to the board's serial port.
 
-    Clock domain ``sync`` comes from the PLL. Its reset is held until the PLL has locked and for `POWER_ON_US` afterwards,
-    and returns if the lock is lost. `rx` goes to `top` as the pin has it: `top` synchronises it.
+    Clock domain ``sync`` comes from the PLL. Its reset is held until the PLL has locked, on an iCE40 for `POWER_ON_US` afterwards,
+    and returns if the lock is lost. On an ECP5 it is the device's global set and reset, so that the domain itself has none. `rx` goes to `top` as the pin has it: `top` synchronises it.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class BoardTop(Elaboratable):
 
     @property
     def reset_cycles(self) -> int:
-        """Cycles of ``sync`` from lock to the end of the reset."""
+        """Cycles of ``sync`` from lock to the end of an iCE40's reset."""
         return int(POWER_ON_US * self.pll.output_hz // 1_000_000)
 
     def elaborate(self, platform: Platform) -> Module:
@@ -105,12 +106,20 @@ class BoardTop(Elaboratable):
             m.submodules.oscillator = oscillator = io.Buffer("i", port)
             m.submodules.pll = _ehxplll(self.pll, oscillator.i, clock, locked)
 
-        # The reset generator runs on the same clock, in a domain that has no reset.
-        m.domains.power_on = ClockDomain(reset_less=True, local=True)
-        m.domains.sync = ClockDomain()
-        m.d.comb += [ClockSignal("power_on").eq(clock), ClockSignal("sync").eq(clock)]
-        m.submodules.power_on_reset = power_on = PowerOnReset(self.reset_cycles)
-        m.d.comb += [power_on.locked.eq(locked), ResetSignal("sync").eq(power_on.reset)]
+        if isinstance(self.pll, Ice40PllSetting):
+            # The reset generator runs on the same clock, in a domain that has no reset.
+            m.domains.power_on = ClockDomain(reset_less=True, local=True)
+            m.domains.sync = ClockDomain()
+            m.submodules.power_on_reset = power_on = PowerOnReset(self.reset_cycles)
+            m.d.comb += [
+                ClockSignal("power_on").eq(clock),
+                power_on.locked.eq(locked),
+                ResetSignal("sync").eq(power_on.reset),
+            ]
+        else:
+            m.domains.sync = ClockDomain(reset_less=True)
+            m.submodules += _global_set_reset(clock, locked)
+        m.d.comb += ClockSignal("sync").eq(clock)
 
         # Serial port.
         uart = platform.request(self.board.uart.resource, dir="-")
@@ -123,6 +132,19 @@ class BoardTop(Elaboratable):
             m.submodules[name] = pin = io.Buffer("o", platform.request(name, dir="-"))
             m.d.comb += pin.o.eq(1)
         return m
+
+
+def _global_set_reset(clock: Signal, locked: Signal) -> list[Instance]:
+    """The ECP5's own reset network, which takes no wires of the fabric and no reset input of any flip-flop: active until `locked`.
+
+    It returns every flip-flop to its initial value. The two that bring `locked` to `clock` must not follow it.
+    """
+    stable = [Signal(name=f"stable_{stage}") for stage in range(2)]
+    flip_flops = [
+        Instance("FD1S3AX", p_GSR="DISABLED", i_CK=clock, i_D=before, o_Q=after)
+        for before, after in pairwise([locked, *stable])
+    ]
+    return [*flip_flops, Instance("SGSR", i_CLK=clock, i_GSR=stable[-1])]
 
 
 def _sb_pll40(

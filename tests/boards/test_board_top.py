@@ -88,6 +88,14 @@ def test_the_ecp5s_pll_takes_its_setting_with_and_without_clkos():
     assert 'FREQUENCY_PIN_CLKOS = "60.0"' in apart
 
 
+def test_an_ecp5_is_reset_by_its_own_network_and_not_by_wires():
+    verilog = board_design(ULX3S_25F, Echo()).verilog
+    assert verilog.count("SGSR") == 1
+    assert verilog.count('.GSR("DISABLED")') == 2
+    assert "rst" not in verilog
+    assert "SGSR" not in board_design(ICEBREAKER, Echo()).verilog
+
+
 def test_pins_are_those_of_the_board():
     pcf = board_design(ICEBREAKER, Echo()).files["top.pcf"]
     for line in ("set_io uart_0__rx__io 6", "set_io uart_0__tx__io 9", "set_io clk12_0__io 35"):
