@@ -59,7 +59,7 @@ class PacketSender(wiring.Component):
         offered = Signal()  # the core offers its image's last score
         m.d.comb += offered.eq(self.i.valid & score_is_last)
 
-        # The program; a word is there one cycle after its address.
+        # The program. Behind the memory stands a register: a block RAM's own delay is half a cycle of a fast clock.
         program = answer_program(self.info)
         m.submodules.program = memory = Memory(
             shape=WORD,
@@ -68,7 +68,7 @@ class PacketSender(wiring.Component):
             attrs={"ram_style": self.program_memory},
         )
         read = memory.read_port()
-        word = read.data
+        word = Signal(WORD)
         address = Signal(range(len(program.words)))
         m.d.comb += read.addr.eq(address)
 
@@ -114,7 +114,7 @@ class PacketSender(wiring.Component):
                     for reply, start in program.starts.items():
                         with m.Case(reply):
                             m.d.sync += address.eq(start)
-                m.next = "READ"
+                m.next = "FETCH"
                 with m.If(job.image & (job.reply != Reply.INFER)):
                     m.next = "DISCARD"
             with m.State("DISCARD"):
@@ -122,10 +122,13 @@ class PacketSender(wiring.Component):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(offered):
                     m.next = "READ"
+            with m.State("FETCH"):
+                m.next = "READ"
             with m.State("READ"):
                 # The word before is still there. A score is taken after its last byte, the image's last one after the last byte of all.
                 with m.If(word.byte == 3):
                     m.d.comb += self.i.ready.eq((word.score & ~score_is_last) | word.cycles)
+                m.d.sync += word.eq(read.data)
                 m.next = "CHOOSE"
             with m.State("CHOOSE"):
                 m.d.sync += byte.eq(
@@ -137,13 +140,14 @@ class PacketSender(wiring.Component):
                     | chosen(word.crc, crc.crc[:8])
                 )
                 with m.If(~word.score | self.i.valid):
+                    # The next word is read while this byte is sent.
+                    m.d.sync += address.eq(address + 1)
+                    with m.If(word.score & (word.byte == 3) & ~score_is_last):
+                        m.d.sync += address.eq(program.scores)
                     m.next = "SEND"
             with m.State("SEND"):
                 m.d.comb += sending.eq(1)
                 with m.If(done):
-                    m.d.sync += address.eq(address + 1)
-                    with m.If(word.score & (word.byte == 3) & ~score_is_last):
-                        m.d.sync += address.eq(program.scores)
                     m.next = "READ"
                 with m.If(word.end & self.o.ready):
                     m.next = "IDLE"
