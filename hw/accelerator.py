@@ -157,7 +157,13 @@ class Accelerator(wiring.Component):
     significant; the last byte is filled up with zeros. Its answer is `config.n_classes` transfers, in the order of the classes,
     whose `label` is the class of the largest score so far: final where `last` is high.
 
-    Several images are under way at once, as many as the stages hold. Reset forgets all of them.
+    Several images are under way at once, as many as the stages hold. A reset forgets all of them, and so does `restart`, in two cycles per stage:
+    it goes from stage to stage, from the last one to the first, so that no stage sends to one that is still in reset, and no wire spans the device.
+
+    Attributes
+    ----------
+    restart : Signal - to be driven from outside where it is needed, for a cycle or more; `i.ready` and `o.valid` are low from the next cycle
+        until all stages have started anew
 
     Members
     -------
@@ -167,6 +173,7 @@ class Accelerator(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
+        self.restart = Signal()
         super().__init__(
             {
                 "i": In(stream.Signature(unsigned(8))),
@@ -178,16 +185,28 @@ class Accelerator(wiring.Component):
         m = Module()
 
         stages = {stage.name: stage.config.component() for stage in self.config.stages}
+        restarts, is_open = self._restarts(m)
+        entrance = stream.Signature(unsigned(8)).create()
+        m.d.comb += [
+            entrance.valid.eq(self.i.valid & is_open),
+            entrance.payload.eq(self.i.payload),
+            self.i.ready.eq(entrance.ready & is_open),
+        ]
         outputs: dict[Source, Any] = {}
         for stage, sources in self.config.connections:
             component = stages[stage.name]
-            m.submodules[stage.name] = component
-            senders = [outputs[source] for source in sources] or [wiring.flipped(self.i)]
+            m.submodules[stage.name] = ResetInserter(restarts[stage.name])(component)
+            senders = [outputs[source] for source in sources] or [entrance]
             for sender, port in zip(senders, input_ports(component), strict=True):
                 connect(m, sender, port)
             for branch, port in enumerate(output_ports(component)):
                 outputs[Source(stage.name, branch)] = port
-        connect(m, outputs[Source(self.config.stages[-1].name)], wiring.flipped(self.o))
+        last = outputs[Source(self.config.stages[-1].name)]
+        m.d.comb += [
+            self.o.valid.eq(last.valid & is_open),
+            self.o.payload.eq(last.payload),
+            last.ready.eq(self.o.ready & is_open),
+        ]
 
         # Wires without a reader: a simulation sees them, synthesis removes them.
         for probe in self.config.probes:
@@ -200,3 +219,23 @@ class Accelerator(wiring.Component):
                 sent = component.o.valid & component.o.ready
                 m.d.comb += [strobe.eq(sent), data.eq(component.o.payload)]
         return m
+
+    def _restarts(self, m: Module) -> tuple[dict[str, Signal], Signal]:
+        """The reset of each stage by its name, and whether transfers may enter and leave.
+
+        The last stage's reset lasts until the first one's has begun, so that for a cycle all are in reset.
+        """
+        names = [stage.name for stage in self.config.stages]
+        restarts = {name: Signal(name=f"{name}_restart") for name in names}
+        left = Signal(range(len(names) + 1))
+        is_open = Signal(init=1)
+        reset = left != 0
+        with m.If(self.restart):
+            m.d.sync += left.eq(len(names))
+        with m.Elif(reset):
+            m.d.sync += left.eq(left - 1)
+        m.d.sync += is_open.eq(~(self.restart | reset | restarts[names[0]]))
+        for name in reversed(names):
+            m.d.sync += restarts[name].eq(reset)
+            reset = restarts[name]
+        return restarts, is_open

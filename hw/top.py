@@ -56,7 +56,7 @@ class Top(wiring.Component):
     """Receiver, request parser, core, answer sender and transmitter in one clock domain, ``sync``.
 
     The core is any component with a stream `i` of bytes, `config.info.image_bytes` per image, and a stream `o` of `score`, `label` and `last`,
-    `config.info.n_classes` per image. RESET and a line break put it in its reset state; its memories keep their contents.
+    `config.info.n_classes` per image, and a signal `restart`, high for a cycle with RESET and at a line break, by which it forgets its images.
 
     Members
     -------
@@ -108,13 +108,14 @@ class Top(wiring.Component):
             receiver.lost.eq(buffer.lost),
             line_break.eq(uart_receiver.line_break),
             restart.eq(receiver.restart | line_break),
+            self.core.restart.eq(restart),
         ]
 
         # Out: scores and jobs, frames, bytes, line.
         sender = PacketSender(config.info, self.score, program_memory=config.program_memory)
         encoder = CobsEncoder()
         uart_transmitter = UartTransmitter(config.uart)
-        m.submodules.core = reset_by(restart, self.core)
+        m.submodules.core = self.core
         m.submodules.packet_sender = reset_by(restart, sender)
         m.submodules.cobs_encoder = reset_by(restart, encoder)
         m.submodules.uart_transmitter = uart_transmitter

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -44,10 +44,11 @@ class FakeCore(wiring.Component):
     def __init__(self, pause: int = 0) -> None:
         self.pause = pause
         self.taken_bytes = Signal(16, reset_less=True)
+        self.restart = Signal()
         score = data.StructLayout({"score": signed(SCORE_BITS), "label": 2, "last": 1})
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(score))})
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform) -> Elaboratable:
         m = Module()
         x = Signal(SCORE_BITS)
         count = Signal(range(IMAGE_BYTES))
@@ -85,7 +86,7 @@ class FakeCore(wiring.Component):
                         m.next = "TAKE"
                 with m.Elif(wait != 0):
                     m.d.sync += wait.eq(wait - 1)
-        return m
+        return ResetInserter(self.restart)(m)
 
 
 def scores_of(image: bytes) -> list[int]:

@@ -1,6 +1,10 @@
 """`rbonn.hw.accelerator`: what a graph of stages must be, and that forks and joins are wired as it says."""
 
+import random
+from typing import Any
+
 import pytest
+from amaranth.sim import Simulator
 from rbonn.hw.accelerator import AcceleratorConfig, Source, Stage
 from rbonn.hw.argmax import ArgMaxConfig
 from rbonn.hw.fifo import FifoConfig
@@ -68,6 +72,42 @@ def test_a_branch_that_holds_back_stops_an_accelerator_whose_other_branch_cannot
     assert len(drive(config(2).component(), image * 2, n_outputs=6).outputs) == 6
     with pytest.raises(StreamError):
         drive(config(1).component(), image * 2, n_outputs=6, idle_limit=50)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_restart_forgets_all_images_and_what_follows_is_as_after_a_reset(seed: int) -> None:
+    """Bytes are offered and scores taken all the time, also while the stages start anew one by one; those of before the restart are 100."""
+    rng = random.Random(seed)
+    core = beside(rng.choice([0, 1, 2, 5])).component()
+    image = [3, 250, 100]
+    answers: list[int] = []
+
+    async def sink(ctx: Any) -> None:
+        async for _, _, valid, payload in ctx.tick().sample(core.o.valid, core.o.payload):
+            if valid and ctx.get(core.o.ready):
+                answers.append(payload.as_bits() & 255)
+            ctx.set(core.o.ready, rng.random() < 0.5)
+
+    async def source(ctx: Any) -> None:
+        ctx.set(core.i.valid, 1)
+        ctx.set(core.i.payload, 100)
+        await ctx.tick().repeat(rng.randrange(1, 30))
+        ctx.set(core.restart, 1)
+        await ctx.tick().repeat(rng.choice([1, 1, 1, 2, 30]))
+        ctx.set(core.restart, 0)
+        answers.clear()
+        for byte in image * 3:
+            ctx.set(core.i.payload, byte)
+            await ctx.tick().until(core.i.ready)
+        ctx.set(core.i.valid, 0)
+        await ctx.tick().repeat(100)
+
+    simulator = Simulator(core)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(sink, background=True)
+    simulator.add_testbench(source)
+    simulator.run()
+    assert answers == [6, 256 - 12, 127] * 3
 
 
 @pytest.mark.parametrize(
