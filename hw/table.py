@@ -21,4 +21,20 @@ def table_lookup(words: Sequence[int], width: int, address: Value) -> Value:
 
 def column_lookup(column: int, n_words: int, address: Value) -> Value:
     """One bit of a table: bit ``address`` of `column`."""
-    return Const(column, 1) if n_words == 1 else Const(column, 1 << len(address)).bit_select(address, 1)  # fmt: skip
+    return Const(column, 1) if n_words == 1 else _expanded(column, address)
+
+
+def _expanded(column: int, address: Value) -> Value:
+    """Shannon's expansion of `column` by the bits of `address`, as multiplexers.
+
+    yosys takes a minute for every few hundred shifts of a constant; these it only copies.
+    """
+    n_bits = 1 << len(address)
+    if column in (0, (1 << n_bits) - 1):
+        return Const(column & 1, 1)
+    half = n_bits >> 1
+    high, low = column >> half, column & (1 << half) - 1
+    rest = address[:-1]
+    if high == low:
+        return _expanded(low, rest)
+    return Mux(address[-1], _expanded(high, rest), _expanded(low, rest))
