@@ -164,10 +164,7 @@ class ConcatChannels(wiring.Component):
             read.addr.eq(Cat(group_out, bank_out)),
             self.o.payload.eq(read.data),
         ]
-        with m.If(get):
-            m.d.sync += self.o.valid.eq(1)
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        m.d.sync += self.o.valid.eq(get | (self.o.valid & ~self.o.ready))
         return m
 
 

@@ -157,8 +157,9 @@ class Fifo(wiring.Component):
             self.i.ready.eq(~self.o.valid | self.o.ready),
             self.o.payload.eq(payload),
         ]
+        m.d.sync += self.o.valid.eq(self.i.valid | ~self.i.ready)
         with m.If(self.i.ready):
-            m.d.sync += [self.o.valid.eq(self.i.valid), payload.eq(self.i.payload)]
+            m.d.sync += payload.eq(self.i.payload)
 
     def _two_registers(self, m: Module) -> None:
         # The spare register catches the transfer that arrives in the cycle in which the output stalls; the producer
@@ -169,14 +170,14 @@ class Fifo(wiring.Component):
         m.d.comb += [self.i.ready.eq(is_spare_free), self.o.payload.eq(payload)]
         with m.If(is_spare_free):
             m.d.sync += spare.eq(self.i.payload)
-        with m.If(self.o.ready | ~self.o.valid):
-            m.d.sync += [
-                payload.eq(Mux(is_spare_free, self.i.payload, spare)),
-                self.o.valid.eq(self.i.valid | ~is_spare_free),
-                is_spare_free.eq(1),
-            ]
-        with m.Elif(self.i.valid):
-            m.d.sync += is_spare_free.eq(0)
+        moves = self.o.ready | ~self.o.valid
+        with m.If(moves):
+            m.d.sync += payload.eq(Mux(is_spare_free, self.i.payload, spare))
+        # Gates, and not clock enables, which place and route would bind to those of the payload.
+        m.d.sync += [
+            self.o.valid.eq(self.i.valid | ~is_spare_free | ~moves),
+            is_spare_free.eq(moves | (is_spare_free & ~self.i.valid)),
+        ]
 
     def _memory(self, m: Module) -> None:
         # The registers behind the words are the last of the `depth` places. Read and write never meet on a word: it is
@@ -230,10 +231,7 @@ class Fifo(wiring.Component):
             read.addr.eq(read_index),
             self.o.payload.eq(read.data),
         ]
-        with m.If(get):
-            m.d.sync += self.o.valid.eq(1)
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        m.d.sync += self.o.valid.eq(get | (self.o.valid & ~self.o.ready))
         return ~self.o.valid | self.o.ready
 
     def _block_words(
@@ -253,10 +251,5 @@ class Fifo(wiring.Component):
             words.output_enable.eq(moves),
             self.o.payload.eq(words.read.data),
         ]
-        with m.If(moves):
-            m.d.sync += self.o.valid.eq(is_read)
-        with m.If(get):
-            m.d.sync += is_read.eq(1)
-        with m.Elif(moves):
-            m.d.sync += is_read.eq(0)
+        m.d.sync += [self.o.valid.eq(is_read | ~moves), is_read.eq(get | (is_read & ~moves))]
         return ~is_read | moves

@@ -111,5 +111,6 @@ class Fork(wiring.Component):
                 branch.valid.eq(self.i.valid & ~has_taken[index]),
                 branch.payload.eq(self.i.payload),
             ]
-        m.d.sync += has_taken.eq(Mux(self.i.valid & ~self.i.ready, has_taken | takes, 0))
+        waits = self.i.valid & ~self.i.ready
+        m.d.sync += has_taken.eq((has_taken | takes) & waits.replicate(len(has_taken)))
         return m

@@ -205,8 +205,7 @@ class ParallelWindow(wiring.Component):
         if config.read_latency:
             is_read = Signal()
             m.d.comb += [place.eq(~is_read | is_free), shift.eq(is_read & is_free)]
-            with m.If(place):
-                m.d.sync += is_read.eq(may_read)
+            m.d.sync += is_read.eq(may_read | ~place)
             lasting = registers(m, place, "step", lasting)
         else:
             m.d.comb += [place.eq(is_free), shift.eq(read)]
@@ -218,10 +217,13 @@ class ParallelWindow(wiring.Component):
         window = self._shift(m, shift, is_first, pads, rows)
         payload = Signal(config.output_width, reset_less=True)
         m.d.comb += self.o.payload.eq(payload)
-        with m.If(is_free | has_room):
-            m.d.sync += is_complete.eq(shift & completes)
+        # What stays is 1: gates, and not the clock enable of all windows' bits, which would keep these flags away from their readers.
+        m.d.sync += [
+            is_complete.eq((shift & completes) | ~(is_free | has_room)),
+            self.o.valid.eq(is_complete | ~has_room),
+        ]
         with m.If(has_room):
-            m.d.sync += [self.o.valid.eq(is_complete), payload.eq(window)]
+            m.d.sync += payload.eq(window)
         return m
 
     def _rows(

@@ -36,8 +36,11 @@ def pipeline_enable(
     enable, valid = Signal(), stage.i.valid
     for cycle in range(cycles):
         register = Signal(name=f"valid{cycle}")
-        with m.If(enable):
-            m.d.sync += register.eq(valid)
+        if cycle < cycles - 1:
+            with m.If(enable):
+                m.d.sync += register.eq(valid)
+        else:  # what stays is 1
+            m.d.sync += register.eq(valid | ~enable)
         valid = register
     m.submodules.queue = queue = queue_config.component()
     m.d.comb += [

@@ -107,8 +107,8 @@ class ResidualAdd(wiring.Component):
             self.o.payload.eq(payload),
         ]
         # Loaded whenever there is place, valid or not: the clock enable of the sums then waits for neither input.
+        m.d.sync += self.o.valid.eq((self.i_0.valid & self.i_1.valid) | ~has_place)
         with m.If(has_place):
-            m.d.sync += self.o.valid.eq(self.i_0.valid & self.i_1.valid)
             for lane in range(config.lanes):
                 a, b = (
                     port.payload.word_select(lane, config.element_bits).as_signed()

@@ -109,8 +109,8 @@ class Thermometer(wiring.Component):
             self.i.ready.eq(~self.o.valid | self.o.ready),
             self.o.payload.eq(payload),
         ]
+        m.d.sync += self.o.valid.eq(self.i.valid | ~self.i.ready)
         with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid)
             for lane in range(config.lanes):
                 element = self.i.payload.word_select(lane, config.input_bits)
                 code = (element ^ -lowest)[: config.input_bits]

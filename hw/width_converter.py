@@ -190,12 +190,8 @@ class _Widen(wiring.Component):
         is_last_piece = Signal()
         m.d.comb += is_last_piece.eq(piece == config.pieces_per_word - 1)
         with m.If(shift):
-            m.d.sync += [
-                piece.eq(Mux(is_last_piece, 0, piece + 1)),
-                self.o.valid.eq(is_last_piece),
-            ]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+            m.d.sync += piece.eq(Mux(is_last_piece, 0, piece + 1))
+        m.d.sync += self.o.valid.eq((shift & is_last_piece) | (self.o.valid & ~self.o.ready))
 
         # A frame that ends inside a word: the rest of the word is shifted in without asking for input.
         if config.inputs_per_frame % config.pieces_per_word:
@@ -234,13 +230,13 @@ class _Narrow(wiring.Component):
             self.o.payload.eq(word),
         ]
         with m.If(load):
-            m.d.sync += [word.eq(self.i.payload), chunk.eq(0), self.o.valid.eq(1)]
+            m.d.sync += [word.eq(self.i.payload), chunk.eq(0)]
         with m.Elif(take):
             m.d.sync += [
                 word.eq(word >> config.output_width),
                 chunk.eq(chunk + 1),
-                self.o.valid.eq(~is_last_chunk),
             ]
+        m.d.sync += self.o.valid.eq(load | (self.o.valid & ~(take & is_last_chunk)))
 
         # The frame's last word may have fewer chunks: its number is compared with what the word at hand has.
         m.d.comb += is_last_chunk.eq(chunk == config.chunks_per_word - 1)

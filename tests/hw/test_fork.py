@@ -205,7 +205,7 @@ def test_every_branch_takes_every_transfer_once_in_every_reachable_state(
     ("line", "fault"),
     [
         ("self.i.valid & ~has_taken[index]", "self.i.valid"),
-        ("Mux(self.i.valid & ~self.i.ready, has_taken | takes, 0)", "has_taken | takes"),
+        ("(has_taken | takes) & waits.replicate(len(has_taken))", "has_taken | takes"),
         ("(has_taken | takes).all()", "takes.all()"),
         ("(has_taken | takes).all()", "(has_taken | takes).any()"),
         ("self.i.valid & ~has_taken[index]", "self.i.valid & ~has_taken[index] & takes[0]"),

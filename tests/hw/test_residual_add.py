@@ -164,7 +164,7 @@ def test_inputs_are_joined_in_order_whatever_stalls_there_are(tmp_path: Path) ->
         ("self.i_0.ready.eq(has_place & self.i_1.valid)", "self.i_0.ready.eq(has_place)"),
         ("has_place.eq(~self.o.valid | self.o.ready)", "has_place.eq(~self.o.valid)"),
         ("has_place.eq(~self.o.valid | self.o.ready)", "has_place.eq(1)"),
-        ("self.o.valid.eq(self.i_0.valid & self.i_1.valid)", "self.o.valid.eq(self.i_0.valid | self.i_1.valid)"),
+        ("self.o.valid.eq((self.i_0.valid & self.i_1.valid)", "self.o.valid.eq((self.i_0.valid | self.i_1.valid)"),
         (".eq(_saturated(a + b))", ".eq(a + b)"),
     ],
 )  # fmt: skip
