@@ -91,7 +91,6 @@ def node_stage(
                 lanes,
                 pixels,
                 forms.multiplier(element_bits),
-                output_places=0,  # the affine before the sum cuts the way of `ready`
             )
         case AvgPool():
             config = AvgPoolConfig(

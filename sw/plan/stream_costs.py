@@ -29,7 +29,7 @@ def affine_cost(config: AffineConfig, family: str) -> Resources:
 
 
 def prelu_cost(config: PReLUConfig, family: str) -> Resources:
-    """A shifter for each lane, or a multiplier; slopes are a table in logic."""
+    """A shifter for each lane, or a multiplier, and two registers behind them; slopes are a table in logic."""
     bits, lanes, depth = config.element_bits, config.lanes, config.groups
     total = Resources(10 + counter_luts(depth), 8)
     if config.is_multiplier_free:

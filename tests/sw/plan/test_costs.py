@@ -12,6 +12,7 @@ from rbonn.hw.affine import AffineConfig
 from rbonn.hw.fifo import FifoConfig
 from rbonn.hw.fork import ForkConfig
 from rbonn.hw.parallel_window import ParallelWindowConfig
+from rbonn.hw.prelu import PReLUConfig
 from rbonn.hw.residual_add import ResidualAddConfig
 from rbonn.hw.stage import StageConfig
 from rbonn.hw.threshold import ThresholdConfig
@@ -52,6 +53,8 @@ ECP5_STAGES: dict[str, StageConfig] = {
     "affine": affine(16, 4, multiplier="ecp5"),
     "affine, deep tables": affine(64, 1, multiplier="ecp5"),
     "affine, block RAM": affine(64, 1, multiplier="ecp5", memory="block", form="ecp5", read_latency=2),
+    "slopes, powers of two": PReLUConfig(16, tuple(1 << k % 5 for k in range(16)), 6, 4),
+    "slopes, free": PReLUConfig(16, integers(1, 999, 16), 10, 4, multiplier="ecp5"),
     "join": ResidualAddConfig(16, 2, 256),
     "fork": ForkConfig(32, 3, 256),
     "window": ParallelWindowConfig(16, 16, 16, 1, 3, 3, 1, 1, 0),
