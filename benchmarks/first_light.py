@@ -1,4 +1,4 @@
-"""Measures the whole way for each shipped network: generation, simulation, and builds for an iCE40 and an ECP5 board.
+"""Measures the whole way for the MNIST networks: generation, simulation, and builds for an iCE40 and an ECP5 board.
 
     python benchmarks/first_light.py                                  # prints
     python benchmarks/first_light.py -o benchmarks/results/first_light.json
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from rbonn.sim.accelerator import simulate_accelerator
-from rbonn.sw.models import model_names
 from rbonn.sw.project import Project
 
+NETWORKS = ("mnist_cnn_1w1a", "mnist_mlp_1w1a")
 BOARDS = ("icebreaker", "ulx3s-25f")
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--networks", nargs="+", default=model_names())
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--boards", nargs="+", default=list(BOARDS))
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()

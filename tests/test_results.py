@@ -30,7 +30,7 @@ def test_the_accuracies_of_the_results_are_those_of_the_networks(name: str) -> N
     stated, metadata = model_summary(name), find_network(name).metadata
     row = (
         f"| `{name}` | {100 * stated['accuracy_float']:.2f} | {100 * stated['accuracy_integer']:.2f} | "
-        f"{spaced(metadata['bits_compared'])} | {metadata['bit_disagreements']} | {metadata['float_ties']} | "
+        f"{spaced(metadata['bits_compared'])} | {spaced(metadata['bit_disagreements'])} | {metadata.get('float_ties', '')} | "
         f"{spaced(stated['weight_bits'])} |"
     )
     assert row in (ROOT / "docs" / "results.md").read_text()
