@@ -46,7 +46,7 @@ class PacketReceiver(wiring.Component):
     o_job : Out(stream.Signature(JOB)) - answers to send
     lost : In(1) - high for one cycle: a byte was lost before `i`
     loading : Out(1) - an image has been started whose job is not handed over
-    restart : Out(1) - high for one cycle before the job of a RESET: reset the core and whatever is being answered
+    restart : Out(1) - high for one cycle, two cycles before the job of a RESET: reset the core and whatever is being answered
     """
 
     def __init__(self, image_bytes: int) -> None:
@@ -149,6 +149,9 @@ class PacketReceiver(wiring.Component):
                 m.next = "RESTART"
             with m.State("RESTART"):
                 m.d.sync += self.restart.eq(0)
+                m.next = "RESTARTED"
+            with m.State("RESTARTED"):
+                # `restart` may reach those that it resets a cycle late: through a register.
                 m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.comb += [self.o_job.valid.eq(1), crc.clear.eq(1)]

@@ -107,9 +107,10 @@ class Top(wiring.Component):
             uart_receiver.rx.eq(self.rx),
             receiver.lost.eq(buffer.lost),
             line_break.eq(uart_receiver.line_break),
-            restart.eq(receiver.restart | line_break),
             self.core.restart.eq(restart),
         ]
+        # The line's end and the core's may lie far apart.
+        m.d.sync += restart.eq(receiver.restart | line_break)
 
         # Out: scores and jobs, frames, bytes, line.
         sender = PacketSender(config.info, self.score, program_memory=config.program_memory)
