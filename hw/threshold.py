@@ -3,7 +3,8 @@
 In and out in raster order, `lanes` channels per transfer, channels fastest; channel ``k`` of group ``g`` is ``g * lanes + k``. A bit of 1
 means +1. Stands alone where no matrix-vector unit computes the integers: raw pixels to bits, sums after a pool.
 
-Latency is 1 cycle; throughput is one transfer per cycle. A reset starts a frame.
+Latency is 1 cycle; throughput is one transfer per cycle. A reset starts a frame. Two registers behind the comparisons cut the way of `ready`: bits are
+few, what comes before them is wide.
 Storage is none: one threshold for all channels is logic of about a third of a LUT per bit; different ones are a table of constants
 in logic, addressed by the group, before a carry chain.
 """
@@ -17,6 +18,7 @@ from amaranth.lib import stream, wiring
 
 from .comparison import is_at_least
 from .counter import step_counter
+from .fifo import FifoConfig
 from .stage import stage_ports
 
 
@@ -113,16 +115,14 @@ class Threshold(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             step_counter(m, group, is_last, config.groups)
 
-        payload = Signal(config.output_width, reset_less=True)
+        m.submodules.queue = queue = FifoConfig(config.output_width, 2).component()
+        elements = [self.i.payload.word_select(k, config.input_bits) for k in range(config.lanes)]
         m.d.comb += [
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            self.o.payload.eq(payload),
+            self.i.ready.eq(queue.i.ready),
+            queue.i.valid.eq(self.i.valid),
+            queue.i.payload.eq(Cat(self._bit(x, k, group) for k, x in enumerate(elements))),
         ]
-        m.d.sync += self.o.valid.eq(self.i.valid | ~self.i.ready)
-        with m.If(self.i.ready):
-            for lane in range(config.lanes):
-                element = self.i.payload.word_select(lane, config.input_bits)
-                m.d.sync += payload[lane].eq(self._bit(element, lane, group))
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         return m
 
     def _bit(self, element: Value, lane: int, group: Signal) -> Value:

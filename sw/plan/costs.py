@@ -132,7 +132,8 @@ def _(config: BitPlanesConfig, family: str) -> Resources:
 def _(config: ThresholdConfig, family: str) -> Resources:
     width, depth = config.lanes * config.input_bits, len(config.thresholds) // config.lanes
     control = counter_luts(depth) if depth > 1 else 0
-    return Resources(width + constant_luts(width, depth) + control + 4, config.lanes + 5)
+    found = Resources(width + constant_luts(width, depth) + control, 3)
+    return found + Resources(config.lanes + 4, 2 * config.lanes + 2)  # and two registers behind
 
 
 @stage_cost.register
