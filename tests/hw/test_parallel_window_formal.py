@@ -88,7 +88,7 @@ def test_windows_are_those_of_the_image(kind: str, tmp_path: Path) -> None:
     [
         ("turn = is_input & ~by_move[0]", "turn = is_input"),
         ("has_room.eq(~self.o.valid | self.o.ready)", "has_room.eq(1)"),
-        ("m.d.sync += is_read.eq(may_read)", "m.d.sync += is_read.eq(1)"),
+        ("m.d.sync += is_read.eq(may_read | ~place)", "m.d.sync += is_read.eq(1)"),
     ],
 )
 def test_a_fault_is_found(
