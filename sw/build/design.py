@@ -5,9 +5,11 @@ The Verilog is written once and read by simulation and synthesis alike, so what 
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -103,22 +105,23 @@ def board_design(
     clock_mhz = float(made_hz) / 1e6
     if synthesis_options is None:
         synthesis_options = _synthesis_options(board)
-    plan = board.platform().prepare(
-        BoardTop(board, clock_hz, top),
-        TOP,
-        emit_src=False,
-        synth_opts=list(synthesis_options),
-        script_after_synth=f"tee -q -o stat.json stat -json -top {TOP}",
-        nextpnr_opts=[
-            f"--seed {seed}",
-            f"--freq {clock_mhz:.6f}",
-            "--timing-allow-fail",
-            "--report nextpnr.json",
-            *place_and_route_options,
-        ],
-        icepack_opts=list(_PACK_OPTIONS[board.family]),
-        ecppack_opts=list(_PACK_OPTIONS[board.family]),
-    )
+    with _uncollected():
+        plan = board.platform().prepare(
+            BoardTop(board, clock_hz, top),
+            TOP,
+            emit_src=False,
+            synth_opts=list(synthesis_options),
+            script_after_synth=f"tee -q -o stat.json stat -json -top {TOP}",
+            nextpnr_opts=[
+                f"--seed {seed}",
+                f"--freq {clock_mhz:.6f}",
+                "--timing-allow-fail",
+                "--report nextpnr.json",
+                *place_and_route_options,
+            ],
+            icepack_opts=list(_PACK_OPTIONS[board.family]),
+            ecppack_opts=list(_PACK_OPTIONS[board.family]),
+        )
     files = {name: _text(content) for name, content in plan.files.items()}
     script = files[f"{TOP}.ys"]
     from_rtlil, from_verilog = f"read_rtlil {TOP}.il\n", f"read_verilog {TOP}.v\n"
@@ -163,7 +166,21 @@ def component_verilog(component: Any, name: str = TOP) -> str:
     ------
     ToolchainNotFoundError - there is no yosys
     """
-    return _to_verilog(rtlil.convert(component, name=name, emit_src=False))
+    with _uncollected():
+        text = rtlil.convert(component, name=name, emit_src=False)
+    return _to_verilog(text)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for cyclic garbage: elaboration makes millions of objects that all stay, and looking through them again and again takes as long as making them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _to_verilog(rtlil_text: str) -> str:
