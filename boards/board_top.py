@@ -58,7 +58,8 @@ class BoardTop(Elaboratable):
     """Runs `top` at `clock_hz` on `board`, its `rx` and `tx` wired to the board's serial port.
 
     Clock domain ``sync`` comes from the PLL. Its reset is held until the PLL has locked, on an iCE40 for `POWER_ON_US` afterwards,
-    and returns if the lock is lost. On an ECP5 it is the device's global set and reset, so that the domain itself has none. `rx` goes to `top` as the pin has it: `top` synchronises it.
+    and returns if the lock is lost. On an ECP5 it is the device's global set and reset, so that the
+    domain itself has none. `rx` goes to `top` as the pin has it: `top` synchronises it.
 
     Parameters
     ----------
@@ -102,11 +103,6 @@ class BoardTop(Elaboratable):
                 )
                 source = {"i_REFERENCECLK": oscillator}
             m.submodules.pll = _sb_pll40(self.pll, source, clock, locked)
-        else:
-            m.submodules.oscillator = oscillator = io.Buffer("i", port)
-            m.submodules.pll = _ehxplll(self.pll, oscillator.i, clock, locked)
-
-        if isinstance(self.pll, Ice40PllSetting):
             # The reset generator runs on the same clock, in a domain that has no reset.
             m.domains.power_on = ClockDomain(reset_less=True, local=True)
             m.domains.sync = ClockDomain()
@@ -117,6 +113,8 @@ class BoardTop(Elaboratable):
                 ResetSignal("sync").eq(power_on.reset),
             ]
         else:
+            m.submodules.oscillator = oscillator = io.Buffer("i", port)
+            m.submodules.pll = _ehxplll(self.pll, oscillator.i, clock, locked)
             m.domains.sync = ClockDomain(reset_less=True)
             m.submodules += _global_set_reset(clock, locked)
         m.d.comb += ClockSignal("sync").eq(clock)
