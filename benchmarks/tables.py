@@ -94,13 +94,13 @@ def _cifar10(result: dict[str, Any]) -> str:
     plan = result["plan"]
     if not result["builds"]:
         return _row(
-            f"`{plan['network']}`, {plan['board']}", plan["weights"], plan["initiation_interval_cycles"],
+            _name(plan), plan["weights"], plan["initiation_interval_cycles"],
             *["not finished"] * 5,
         )  # fmt: skip
     slowest = min(result["builds"], key=lambda build: build["fmax_mhz"])
     used, capacity = slowest["resources"], slowest["capacity"]
     return _row(
-        f"`{plan['network']}`, {plan['board']}",
+        _name(plan),
         plan["weights"],
         result["simulation"]["initiation_interval_cycles"],
         f"{used['lut4']} + {used['carry']}",
@@ -114,7 +114,7 @@ def _cifar10(result: dict[str, Any]) -> str:
 def _cifar10_run(result: dict[str, Any]) -> str:
     plan, run = result["plan"], result["simulation"]
     return _row(
-        f"`{plan['network']}`, {plan['board']}",
+        _name(plan),
         run["images"],
         f"{run['mismatches']} of {run['values_compared']}",
         run["boundaries_checked"],
