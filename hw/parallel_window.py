@@ -124,6 +124,11 @@ class ParallelWindowConfig:
         return int(last > 0)
 
     @property
+    def write_latency(self) -> int:
+        """Cycles from a step to the write of what it moves on: 1, with the write ports' inputs in registers, where no column is read again before that."""
+        return int(len(self.schedule.columns) >= 3)
+
+    @property
     def pixel_bits(self) -> int:
         return self.channels * self.element_bits
 
@@ -262,6 +267,12 @@ class ParallelWindow(wiring.Component):
                 else:
                     by_input = by_move
             enable, address, data = by_input
+            if config.write_latency:
+                # A pixel is read two cycles after it has left its register at the earliest, and so in time.
+                late = Signal(name=f"enable_{j}")
+                m.d.sync += late.eq(enable)
+                address, data = registers(m, Const(1), f"write_{j}", [address, data])
+                enable = late
             m.d.comb += [
                 write_port.en.eq(enable),
                 write_port.addr.eq(address),

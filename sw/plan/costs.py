@@ -87,6 +87,7 @@ def _(config: ParallelWindowConfig, family: str) -> Resources:
     rows = memory_cost(config.memory, width, depth, family, writable=True)
     if config.memory == "lut_ram":  # words beyond 16 are multiplexed
         rows += Resources(width * (-(-depth // 16) - 1))
+    rows += Resources(0, config.write_latency * width)
     taps = config.output_width
     return rows.times(config.kernel_height) + Resources(85 + taps // 16, 30 + 2 * taps)
 
