@@ -26,8 +26,8 @@ class MatrixVectorLayerConfig:
         where leaves are absorbed; None where weights are streamed
     presets : PresetMemoryConfig or None - words of pe * accumulator_bits bits, for as many pixels as the frame has vectors; None for
         matches
-    replay_memory, replay_form : str - what vectors are kept in: `memory` and `form` of `ReplayConfig`. "held", for vectors of one beat: in nothing,
-        their producer offers each until its last use, and full rate asks that it offers the next one in the cycle after
+    replay_memory, replay_form : str - what vectors are kept in: `memory` and `form` of `ReplayConfig`. "register", for vectors of one beat: in one
+        register, and full rate asks that their producer offers the next one within the uses of the one before
     """
 
     unit: MatrixVectorConfig
@@ -143,9 +143,9 @@ class MatrixVectorLayerConfig:
         )
 
     @property
-    def held_cycles(self) -> int:
-        """Cycles at full rate in which a vector is offered and used before the one in which it is taken; 0 unless it is held."""
-        return self.replay.held_cycles
+    def early_cycles(self) -> int:
+        """Enabled cycles from the first use of an offered vector to its transfer."""
+        return self.replay.early_cycles
 
     @property
     def input_width(self) -> int:
@@ -169,9 +169,9 @@ class MatrixVectorLayerConfig:
 
     @property
     def latency_cycles(self) -> int:
-        """Cycles from the transfer of a vector's last beat to the one in which its first result is offered.
+        """Cycles from the transfer of a vector's last beat to the one in which its first result is offered; `early_cycles` fewer.
 
-        Of a held vector, from the first cycle in which it is offered and the one before is taken; its transfer is `held_cycles` later.
+        So from the first use of a vector that is kept in a register.
         """
         waits = self.replay.fill_cycles
         return (

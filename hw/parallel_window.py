@@ -11,16 +11,16 @@ what the shift register is reset to. A reset starts a frame.
 
 A frame's last windows need nothing of the next frame, whose pixels are written meanwhile, and nothing is written for padding. Alone
 (inputs always offered, outputs always taken) a frame takes `interval_cycles`. Between a source that offers a pixel every P cycles or later
-and a consumer that takes each window Q cycles after its offer at the earliest it takes `schedule.paced_interval(P, Q)`: exactly
+and a consumer that takes each window Q cycles after the one before at the earliest it takes `schedule.paced_interval(P, Q)`: exactly
 max(height * width * P, windows * Q) for 3 x 3 windows with padding 1 and stride 1 or 2 from P = 4 and Q = P * stride ** 2 on, as with
 every kernel that looks at most one row beyond the image's lower edge and has no more new columns at a row's start than fit into Q. Where the
 windows of the last two output rows lie partly below the image, the next frame waits for a row.
 
-The consumer may hold a window as long as it likes while the next one is made: it finds it ready if it holds the one before for
-`next_columns` + 1 cycles, at a row's end for `first_columns` + 1 (of `schedule`); with "direct" back pressure for one cycle less.
+A window is offered by the shift register itself, so the next one is made when it has been taken: it is there `next_columns` + 1 cycles later,
+at a row's end `first_columns` + 1 (of `schedule`); with "direct" back pressure one cycle earlier.
 
-Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is offered 6 cycles
-after the pixel at its lower right corner, and one more for each column of padding to the right of the image; 5 where an output row is a single
+Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`: an output is offered 5 cycles
+after the pixel at its lower right corner, and one more for each column of padding to the right of the image; 4 where an output row is a single
 step. `schedule.play` gives the cycle of every transfer.
 Storage is `kernel_height` memories of `memory_shape`, with one write and one read port each: LUT RAM, block RAM or logic.
 """
@@ -57,7 +57,7 @@ class ParallelWindowConfig:
     padding : int - pixels added on all four sides, 0 to kernel - 1 both ways
     pad_code : int - what each channel of a padded tap holds, as an unsigned code of `element_bits` bits
     memory : "lut_ram", "block" or "logic" - what rows are kept in
-    back_pressure : "registered" or "direct" - whether columns move on in the cycle after a window has moved on, or in the same one
+    back_pressure : "registered" or "direct" - whether columns move on in the cycle after a window has been taken, or in the same one
     """
 
     height: int
@@ -199,13 +199,11 @@ class ParallelWindow(wiring.Component):
             read.eq(may_read & place),
         ]
 
-        # A window that is complete stays in the shift register until there is room for it at the output. Room of this cycle is used
-        # in this cycle only if that may cost a path from `o.ready` to all that moves.
-        shift, is_complete, has_room, is_free = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            has_room.eq(~self.o.valid | self.o.ready),
-            is_free.eq(~is_complete | (has_room & (config.back_pressure == "direct"))),
-        ]
+        # A window that is complete stays in the shift register until it is taken. Columns move on in that same cycle only if that may
+        # cost a path from `o.ready` to all that moves.
+        shift, is_free = Signal(), Signal()
+        is_direct = config.back_pressure == "direct"
+        m.d.comb += is_free.eq(~self.o.valid | (self.o.ready & is_direct))
         lasting = [step.is_first, step.completes, step.moves_on, step.column, *step.pads]
         if config.read_latency:
             is_read = Signal()
@@ -219,16 +217,9 @@ class ParallelWindow(wiring.Component):
         rows = self._rows(
             m, pixel.o.payload, write, accept, step.column, place, column, moves_on, shift
         )
-        window = self._shift(m, shift, is_first, pads, rows)
-        payload = Signal(config.output_width, reset_less=True)
-        m.d.comb += self.o.payload.eq(payload)
-        # What stays is 1: gates, and not the clock enable of all windows' bits, which would keep these flags away from their readers.
-        m.d.sync += [
-            is_complete.eq((shift & completes) | ~(is_free | has_room)),
-            self.o.valid.eq(is_complete | ~has_room),
-        ]
-        with m.If(has_room):
-            m.d.sync += payload.eq(window)
+        m.d.comb += self.o.payload.eq(Cat(self._shift(m, shift, is_first, pads, rows)))
+        # Gates, and not conditions: a clock enable would tie this flag to the taps.
+        m.d.sync += self.o.valid.eq((shift & completes) | (self.o.valid & ~self.o.ready))
         return m
 
     def _rows(

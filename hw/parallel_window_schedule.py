@@ -6,7 +6,7 @@ memories of their own. What the hardware does, and what is played here:
 * a pixel waits in a register, at least one cycle, until it is written; the next one may come in the cycle in which it leaves;
 * a pixel may be written once the column that it replaces has been read for the output row before its own;
 * a column may be read once the lowest image row that its output row needs has been written there;
-* windows leave one after the other, and the next one's columns are read while one waits to be taken.
+* a window is offered until it is taken; the next one's first column has been read then, and its shifts come after.
 
 Columns in the padding are steps too, at the right; at the left they cost none.
 """
@@ -41,7 +41,7 @@ class ParallelWindowSchedule:
     Parameters
     ----------
     read_latency : int - cycles from a column's address to its pixels, 0 or 1
-    move_latency : int - cycles from the move of a window to the next shift, 0 or 1
+    move_latency : int - cycles from the transfer of a window to the next shift, 0 or 1
     """
 
     height: int
@@ -115,12 +115,17 @@ class ParallelWindowSchedule:
         """Cycles per frame, pixels always offered and windows always taken."""
         return self.paced_interval(1, 1)
 
-    def paced_interval(self, input_cycles: int, output_cycles: int) -> int:
+    def paced_interval(self, input_cycles: int, output_cycles: int, early_cycles: int = 0) -> int:
         """Cycles per frame in the long run between stages that take their time and make none up. Parameters as in `play`."""
-        return _interval(self, input_cycles, output_cycles)
+        return _interval(self, input_cycles, output_cycles, early_cycles)
 
     def play(
-        self, inputs: Sequence[int], *, input_cycles: int = 1, output_cycles: int = 1
+        self,
+        inputs: Sequence[int],
+        *,
+        input_cycles: int = 1,
+        output_cycles: int = 1,
+        early_cycles: int = 0,
     ) -> Played:
         """Plays whole frames.
 
@@ -128,12 +133,13 @@ class ParallelWindowSchedule:
         ----------
         inputs : sequence of int - cycle in which each pixel is offered, at the earliest; whole frames
         input_cycles : int - cycles from the acceptance of a pixel to the offer of the next one, at the least, at least 1
-        output_cycles : int - cycles for which each window is offered until it is taken, at least 1: ready in the last of them
+        output_cycles : int - cycles from the transfer of a window to that of the next one, at the least, at least 1
+        early_cycles : int - cycles for which each window is offered before its transfer, at the least
         """
         pixels = self.height * self.width
         if not inputs or len(inputs) % pixels:
             raise ValueError(f"Inputs must be whole frames of {pixels} pixels, not {len(inputs)!r}")
-        return _Play(self, inputs, input_cycles, output_cycles).run()
+        return _Play(self, inputs, input_cycles, output_cycles, early_cycles).run()
 
 
 class _Play:
@@ -143,11 +149,13 @@ class _Play:
         inputs: Sequence[int],
         input_cycles: int,
         output_cycles: int,
+        early_cycles: int,
     ) -> None:
         self.schedule = schedule
         self.inputs = inputs
         self.input_cycles = input_cycles
         self.output_cycles = output_cycles
+        self.early_cycles = early_cycles
         self.columns = schedule.columns
         self.replaces = [bisect_right(self.columns, x) - 1 for x in range(schedule.width)]
         self.users = [schedule.first_user(row) for row in range(schedule.height)]
@@ -157,7 +165,7 @@ class _Play:
         self.next_offer = 0
         self.next_read = 0
         self.shifted = -1  # cycle of the last step's shift
-        self.moved = -1  # cycle in which the shift register's last window moved on
+        self.taken = -1  # cycle in which the last window was taken
         self.played = Played([], [], [])
 
     def run(self) -> Played:
@@ -196,7 +204,7 @@ class _Play:
             needed = lowest + (last if schedule.waits_for_row else min(column, last))
             read = max(self.next_read, written[needed] + 2)
             shift = max(
-                read + schedule.read_latency, self.shifted + 1, self.moved + schedule.move_latency
+                read + schedule.read_latency, self.shifted + 1, self.taken + schedule.move_latency
             )
             if schedule.read_latency == 0:
                 read = shift
@@ -210,14 +218,18 @@ class _Play:
 
     def _offer(self, shift: int) -> None:
         """A window is complete with the step of cycle `shift`."""
-        taken = self.played.taken
-        self.moved = max(shift + 1, taken[-1] if taken else 0)
-        self.played.offered.append(self.moved + 1)
-        taken.append(self.moved + self.output_cycles)
+        earliest = self.taken + self.output_cycles if self.played.taken else 0
+        self.taken = max(shift + 1 + self.early_cycles, earliest)
+        self.played.offered.append(shift + 1)
+        self.played.taken.append(self.taken)
 
 
 @lru_cache(maxsize=1024)
-def _interval(schedule: ParallelWindowSchedule, input_cycles: int, output_cycles: int) -> int:
+def _interval(
+    schedule: ParallelWindowSchedule, input_cycles: int, output_cycles: int, early_cycles: int
+) -> int:
     inputs = [0] * (FRAMES * schedule.height * schedule.width)
-    taken = schedule.play(inputs, input_cycles=input_cycles, output_cycles=output_cycles).taken
+    taken = schedule.play(
+        inputs, input_cycles=input_cycles, output_cycles=output_cycles, early_cycles=early_cycles
+    ).taken
     return taken[-1] - taken[-1 - schedule.out_height * schedule.out_width]

@@ -19,7 +19,7 @@ from .primitives.block_memory import (
 )
 from .registers import delayed
 
-REPLAY_MEMORIES = ("block", "lut_ram", "logic", "held")
+REPLAY_MEMORIES = ("block", "lut_ram", "logic", "register")
 
 
 def beats_signature(words: int, width: int) -> wiring.Signature:
@@ -49,8 +49,8 @@ class ReplayConfig:
     width : int - bits of a word, at least 1
     words : int - words of a vector, at least 1
     times : int - how often each vector is read, at least 1; once: nothing is buffered, a word is read while it is offered
-    memory : str - "block", "lut_ram" or "logic"; of one word a vector, registers serve whatever is asked for. "held": nothing is kept,
-        because the producer offers its word until it is taken, which is with the last use; for vectors of one word
+    memory : str - two banks in "block", "lut_ram" or "logic"; of one word a vector, registers serve whatever is asked for. "register", for
+        vectors of one word: no banks, a word is taken for its first use into the register that all its uses read
     read_latency : int - enabled cycles from `take` to `data`, 1 or 2
     form : str - what "block" is made of, see `primitives.block_memory`
     coding : ParityPopcountConfig or None - how words are coded before they are kept
@@ -70,8 +70,8 @@ class ReplayConfig:
                 raise ValueError(f"Replay {name} must be at least 1, not {getattr(self, name)!r}")
         if self.memory not in REPLAY_MEMORIES:
             raise ValueError(f"Replay memory must be one of {REPLAY_MEMORIES}, not {self.memory!r}")
-        if self.memory == "held" and self.words > 1:
-            raise ValueError(f"Replay of a held vector must be of 1 word, not {self.words}")
+        if self.memory == "register" and self.words > 1:
+            raise ValueError(f"Replay from a register must be of 1 word, not {self.words}")
         if self.read_latency not in (1, 2):
             raise ValueError(f"Replay read latency must be 1 or 2, not {self.read_latency!r}")
         if self.coding is not None and self.coding.simd != self.width:
@@ -80,12 +80,12 @@ class ReplayConfig:
 
     @property
     def is_buffered(self) -> bool:
-        return self.times > 1 and self.memory != "held"
+        return self.times > 1 and self.memory != "register"
 
     @property
-    def held_cycles(self) -> int:
-        """Cycles at full rate from the first use of a word that is offered to its transfer, which is its last use."""
-        return self.times - 1 if self.memory == "held" else 0
+    def early_cycles(self) -> int:
+        """Enabled cycles from the first use of an offered word to its transfer: a register takes it when its data are due."""
+        return self.read_latency - 1 if self.times > 1 and self.memory == "register" else 0
 
     @property
     def fill_cycles(self) -> int:
@@ -120,8 +120,8 @@ class Replay(wiring.Component):
     """Two banks: the next vector loads into one while the other is read; a bank is free again after its last read.
 
     Nothing of a vector is available before all of it has arrived. `i.ready` depends on registers only: the buffer cuts the
-    back-pressure path. A vector that is read once is not buffered: `i` is taken as it is read. Neither is a held one: it is read while
-    it is offered and taken as it is read for the last time, so there is no gap where the next one is offered in the cycle after.
+    back-pressure path. A vector that is read once is not buffered: `i` is taken as it is read. Of one that is kept in a register the first read
+    is that of the offered word, which is taken then or a cycle later; without a gap if the next one is offered by its last read.
 
     Members
     -------
@@ -140,37 +140,42 @@ class Replay(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        is_held = self.config.held_cycles > 0
-        if self.config.is_buffered:
+        config, beats = self.config, self.beats
+        if config.is_buffered:
             self._buffer(m)
+        elif config.times > 1:
+            self._register(m)
         else:
             m.d.comb += [
-                self.beats.available.eq(self.i.valid),
-                self.i.ready.eq(self.beats.take & self.beats.last if is_held else self.beats.take),
-                self.beats.data.eq(
-                    self._held(m) if is_held and self.config.coding is None else self._unbuffered(m)
-                ),
+                beats.available.eq(self.i.valid),
+                self.i.ready.eq(beats.take),
+                beats.data.eq(self._payload(m, beats.enable, config.read_latency)),
             ]
         return m
 
-    def _held(self, m: Module) -> Value:
-        """A register that takes each word once: when its first use is due, which is before the word has been taken for good."""
-        beats = self.beats
+    def _register(self, m: Module) -> None:
+        config, beats = self.config, self.beats
         is_first = Signal(init=1)
         with m.If(beats.take):
             m.d.sync += is_first.eq(beats.last)
+        # Of two cycles' latency the first passes before the word is taken, and not in a second register.
         is_due = beats.take & is_first
-        for stage in range(self.config.read_latency - 1):
+        for stage in range(config.early_cycles):
             earlier, is_due = is_due, Signal(name=f"is_due{stage}")
             with m.If(beats.enable):
                 m.d.sync += is_due.eq(earlier)
-        return delayed(m, beats.enable & is_due, "data", self.i.payload, 1)
+        moves = beats.enable & is_due
+        m.d.comb += [
+            beats.available.eq(self.i.valid | ~is_first),
+            self.i.ready.eq(moves),
+            beats.data.eq(self._payload(m, moves, 1)),
+        ]
 
-    def _unbuffered(self, m: Module) -> Value:
-        payload, latency = self.i.payload, self.config.read_latency
-        if self.config.coding is not None:
-            payload, latency = self._coded(m, self.beats.enable), latency - 1
-        return delayed(m, self.beats.enable, "data", payload, latency)
+    def _payload(self, m: Module, enable: Value, latency: int) -> Value:
+        """The word that was offered `latency` enabled cycles ago, at least 1; coded if words are to be."""
+        if self.config.coding is None:
+            return delayed(m, enable, "data", self.i.payload, latency)
+        return delayed(m, enable, "data", self._coded(m, enable), latency - 1)
 
     def _coded(self, m: Module, enable: Value) -> Value:
         """The payload of the last enabled cycle, coded."""

@@ -110,6 +110,7 @@ def layer_stages(
     operands = layer_operands(node, source.datatype, folding, forms)
     if operands is None:
         raise unsupported(node, f"multiplies {node.weight_type} with {source.datatype}")
+    product, presets = _product(network, node, consumer, folding, forms)
     bits = source.datatype.bits
     input_lanes = lanes = simd
     stages: list[tuple[str, StageConfig]] = []
@@ -117,7 +118,7 @@ def layer_stages(
         input_lanes = lanes = window_lanes(node, simd)
         if folding.window == "parallel":
             lanes = mw
-            window = _parallel_window(node, source, forms)
+            window = _parallel_window(node, source, product, forms)
             # A pixel may have to wait until its place has been read; with a FIFO what makes pixels goes on meanwhile.
             pixels = FifoConfig(window.input_width, 2, window.inputs_per_frame)
             stages += [("pixels", pixels), ("window", window)]
@@ -134,7 +135,6 @@ def layer_stages(
     elif isinstance(operands, Bits) and operands != BITS:
         stages.append(("planes", BitPlanesConfig(bits, simd, transfers, signed)))
 
-    product, presets = _product(network, node, consumer, folding, forms)
     stages.append(("product", product))
     return LayerStages(input_lanes, tuple(stages), product.unit, presets)
 
@@ -143,10 +143,19 @@ def _sliding_window(node: Conv, source: EdgeType, lanes: int) -> SlidingWindowCo
     return SlidingWindowConfig(lanes=lanes, **_window_shape(node, source))
 
 
-def _parallel_window(node: Conv, source: EdgeType, forms: DeviceForms) -> ParallelWindowConfig:
+def _parallel_window(
+    node: Conv, source: EdgeType, product: MatrixVectorLayerConfig, forms: DeviceForms
+) -> ParallelWindowConfig:
     is_shallow = source.shape[1] <= DEEPEST_LUT_RAM
     memory = "lut_ram" if forms.has_lut_ram and is_shallow else "block"
-    return ParallelWindowConfig(memory=memory, **_window_shape(node, source))
+    # A product that takes a window the cycle after its first use says so from a register, unless its pipeline waits for the output:
+    # the next window follows in that cycle.
+    is_register = product.early_cycles > 0 and product.unit.back_pressure == "credit"
+    return ParallelWindowConfig(
+        memory=memory,
+        back_pressure="direct" if is_register else "registered",
+        **_window_shape(node, source),
+    )
 
 
 def _window_shape(node: Conv, source: EdgeType) -> dict[str, Any]:
@@ -228,9 +237,9 @@ def _product(
 
 
 def _replay_memory(unit: MatrixVectorConfig, folding: Folding, forms: DeviceForms) -> str:
-    """What vectors are kept in; a parallel window offers its only word until it has been used."""
+    """What vectors are kept in; while one whole window is used, the next one has time to come."""
     if folding.window == "parallel" and unit.transfers_per_vector == 1:
-        return "held"
+        return "register"
     vector_bits, words = unit.input_width * unit.transfers_per_vector, unit.transfers_per_vector
     if forms.has_lut_ram and words <= LUT_RAM_WORDS // 2 and vector_bits > SMALLEST_BLOCK_BITS:
         return "lut_ram"

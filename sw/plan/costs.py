@@ -85,11 +85,13 @@ def _(config: SlidingWindowConfig, family: str) -> Resources:
 def _(config: ParallelWindowConfig, family: str) -> Resources:
     depth, width = config.memory_shape
     rows = memory_cost(config.memory, width, depth, family, writable=True)
-    if config.memory == "lut_ram":  # words beyond 16 are multiplexed
-        rows += Resources(width * (-(-depth // 16) - 1))
+    if (
+        config.memory == "lut_ram"
+    ):  # words beyond 16 are multiplexed, what is read lies in a register
+        rows += Resources(width * (-(-depth // 16) - 1), width)
     rows += Resources(0, config.write_latency * width)
     taps = config.output_width
-    return rows.times(config.kernel_height) + Resources(85 + taps // 16, 30 + 2 * taps)
+    return rows.times(config.kernel_height) + Resources(85 + taps // 16, 70 + taps)
 
 
 @stage_cost.register

@@ -74,7 +74,7 @@ def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board
     stages = [config for _, config in layer.stages]
     product = stages[-1]
     assert isinstance(product, MatrixVectorLayerConfig)
-    if not _keeps_pace(stages):
+    if not _keeps_pace(stages, product.early_cycles):
         return None
     presets = _preset_form(product, board)
     if presets != folding.presets:
@@ -91,11 +91,12 @@ def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board
     return Option(folding, max(config.interval_cycles for config in stages), cost)
 
 
-def _keeps_pace(stages: list[StageConfig]) -> bool:
+def _keeps_pace(stages: list[StageConfig], early_cycles: int) -> bool:
     """Whether a layer's interval is that of its slowest stage. A parallel window whose windows wait may be late with the next row's first one."""
     interval = max(stage.interval_cycles for stage in stages)
     return all(
-        stage.schedule.paced_interval(1, interval // stage.outputs_per_frame) <= interval
+        stage.schedule.paced_interval(1, interval // stage.outputs_per_frame, early_cycles)
+        <= interval
         for stage in stages
         if isinstance(stage, ParallelWindowConfig)
     )

@@ -115,12 +115,13 @@ def _(config: ParallelWindowConfig, inputs: np.ndarray) -> np.ndarray:
 @earliest.register
 def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
     unit, replay = config.unit, config.replay
-    taken = inputs
-    if replay.is_buffered:  # a vector is taken when all of it is there
+    taken = np.repeat(
+        inputs, replay.times
+    )  # a beat is used while it is offered, or from the register that has taken it
+    if replay.is_buffered:  # a vector is used when all of it is there
         ends = inputs[replay.words - 1 :: replay.words] + replay.fill_cycles
-        taken = one_per_cycle(np.repeat(ends, replay.words * replay.times))
-    elif replay.held_cycles:  # the word is used while it is offered
-        taken = one_per_cycle(np.repeat(inputs, replay.times))
+        taken = np.repeat(ends, replay.words * replay.times)
+    taken = one_per_cycle(taken)
     return taken[unit.transfers_per_vector - 1 :: unit.transfers_per_vector] + unit.latency_cycles
 
 

@@ -39,8 +39,8 @@ class LayerBench(Elaboratable):
       documented latency: what is inside comes out without further inputs, however long the output was stalled before;
     * while no result is owed, an input is accepted after at most `patience` cycles of offering.
 
-    Streamed weights are offered in their order, in any cycles. A held vector counts as accepted from the first cycle of its offer on: its producer
-    holds it as the contract of streams says.
+    Streamed weights are offered in their order, in any cycles. A vector for a register is used a cycle before it is accepted where memories take two:
+    its producer holds it as the contract of streams says.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ class LayerBench(Elaboratable):
         return Cat(bits)
 
     def _offer_beats(self, m: Module, i: Any) -> Value:
-        """Offers beats in any cycles; answers when one counts as accepted."""
-        if self.config.replay_memory != "held":
+        """Offers beats in any cycles; answers when one is accepted."""
+        if self.config.replay_memory != "register":
             m.d.comb += [i.valid.eq(AnySeq(1)), i.payload.eq(AnySeq(len(i.payload)))]
             return i.valid & i.ready
         waits, payload = Signal(), Signal.like(i.payload)
@@ -115,7 +115,7 @@ class LayerBench(Elaboratable):
             i.payload.eq(Mux(waits, payload, AnySeq(len(i.payload)))),
         ]
         m.d.sync += [waits.eq(i.valid & ~i.ready), payload.eq(i.payload)]
-        return i.valid & ~waits
+        return i.valid & i.ready
 
     def _offer_weights(self, m: Module, i_weights: Any) -> None:
         word, offered = Signal(range(len(self.words))), Signal()

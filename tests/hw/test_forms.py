@@ -37,7 +37,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "one beat": {"mh": 4, "mw": 7, "pe": 2, "simd": 7},
     "one lane": {"mh": 2, "mw": 5, "pe": 2, "simd": 1},
     "logic": {"mh": 4, "mw": 18, "pe": 2, "simd": 9, "memory": "logic"},
-    "held": {"mh": 16, "mw": 20, "pe": 2, "simd": 20, "memory": "logic", "output": "sums", "rows": (0, 1, 2), "replay_memory": "held"},
+    "register": {"mh": 16, "mw": 20, "pe": 2, "simd": 20, "memory": "logic", "output": "sums", "rows": (0, 1, 2), "replay_memory": "register"},
     "LUT RAM": {"mh": 4, "mw": 16, "pe": 2, "simd": 8, "replay_memory": "lut_ram"},
     "absorbed leaves": {"mh": 4, "mw": 22, "pe": 2, "simd": 11, "weights": "absorbed"},
     "streamed weights": {"mh": 4, "mw": 24, "pe": 2, "simd": 12, "weights": "stream", "output": "matches"},
@@ -55,8 +55,8 @@ TABLE = [
     ("one beat", FORMS, (CARRIES,)),
     ("one lane", ("ecp5",), (CARRIES, RAMS)),
     ("logic", ("ice40", "ecp5"), (CARRIES,)),
-    ("held", ("ice40_no_twins", "ecp5"), (CARRIES,)),
-    ("held", ("ecp5",), ({"ecp5": "TRELLIS_DPR16X4"},)),
+    ("register", ("ice40_no_twins", "ecp5"), (CARRIES,)),
+    ("register", ("ecp5",), ({"ecp5": "TRELLIS_DPR16X4"},)),
     ("LUT RAM", ("ecp5",), ({"ecp5": "TRELLIS_DPR16X4"},)),
     ("absorbed leaves", ("ice40_no_twins", "ecp5"), (CARRIES, RAMS)),
     ("streamed weights", ("ice40_no_twins", "ecp5"), (CARRIES,)),
@@ -122,7 +122,7 @@ def test_source_and_netlist_equal_the_portable_form(layer: str, form: str, cells
     run = formed.check(None)
     config = formed.config
     first = run.latency(0, config.unit.beats_per_row - 1)
-    assert first == config.latency_cycles - config.held_cycles
+    assert first == config.latency_cycles - config.early_cycles
     assert set(run.intervals(config.outputs_per_frame)) == {config.interval_cycles}
     for seed in range(2):
         formed.check(Stalls(seed))

@@ -38,9 +38,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "absorbed": {"weights": "absorbed"},
     "coded": {"form": "ice40_no_twins", "coded": True, "mw": 6, "simd": 3},
     "coded, one beat": {"form": "ice40_no_twins", "coded": True, "mw": 3, "simd": 3},
-    "held, clock enable": {"simd": 2, "replay": "held"},
-    "held, clock enable, slow memories": {"simd": 2, "read_latency": 2, "replay": "held"},
-    "held, credits, slow memories": {"simd": 2, "back_pressure": "credit", "read_latency": 2, "replay": "held"},
+    "register, clock enable": {"simd": 2, "replay": "register"},
+    "register, clock enable, slow memories": {"simd": 2, "read_latency": 2, "replay": "register"},
+    "register, credits, slow memories": {"simd": 2, "back_pressure": "credit", "read_latency": 2, "replay": "register"},
 }  # fmt: skip
 
 
@@ -99,8 +99,8 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_p
         ("clock enable", MatrixVector, "return ~waits", "return C(1, 1)"),
         ("clock enable, one beat, preset last", Replay, "self.i.ready.eq(~has_both)", "self.i.ready.eq(1)"),
         ("credits", Replay, "self.beats.available.eq(has_one)", "self.beats.available.eq(1)"),
-        ("held, clock enable", Replay, "self.beats.take & self.beats.last if", "self.beats.take if"),
-        ("held, clock enable, slow memories", Replay, "is_due = beats.take & is_first", "is_due = beats.take & beats.last"),
+        ("register, clock enable", Replay, "is_first.eq(beats.last)", "is_first.eq(1)"),
+        ("register, clock enable, slow memories", Replay, "is_due = beats.take & is_first", "is_due = beats.take & beats.last"),
         ("credits", Replay, "read_bank.eq(read_bank ^ release)", "read_bank.eq(read_bank ^ self.beats.take)"),
     ],
 )  # fmt: skip

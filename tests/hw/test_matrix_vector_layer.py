@@ -144,17 +144,17 @@ CASES = {
     "slow memories": Case(6, 24, 2, 8, read_latency=2, back_pressure="credit", rows=(0, 1, 2)),
     "slow memories, clock enable": Case(6, 24, 2, 8, read_latency=2),
     "slow logic": Case(6, 24, 2, 8, read_latency=2, memory="logic"),
-    "held": Case(6, 7, 2, 7, replay="held"),
-    "held, used once": Case(3, 7, 3, 7, replay="held"),
-    "held, credits": Case(
-        8, 9, 2, 9, replay="held", back_pressure="credit", output="sums", rows=(0, 1, 1, 2)
+    "register": Case(6, 7, 2, 7, replay="register"),
+    "register, used once": Case(3, 7, 3, 7, replay="register"),
+    "register, credits": Case(
+        8, 9, 2, 9, replay="register", back_pressure="credit", output="sums", rows=(0, 1, 1, 2)
     ),
-    "held, slow logic, credits": Case(
+    "register, slow logic, credits": Case(
         12,
         20,
         1,
         20,
-        replay="held",
+        replay="register",
         back_pressure="credit",
         read_latency=2,
         memory="logic",
@@ -182,11 +182,12 @@ def test_it_equals_numpy_at_one_beat_per_cycle(case: Case) -> None:
     assert run.outputs == case.outputs
     assert set(run.intervals(case.config.outputs_per_frame)) == {case.config.interval_cycles}
     first = run.latency(0, case.config.unit.beats_per_row - 1)
-    assert first == case.config.latency_cycles - case.config.held_cycles
-    if case.config.replay_memory == "held":
+    assert first == case.config.latency_cycles - case.config.early_cycles
+    if case.config.replay_memory == "register":
         uses = case.config.unit.uses
+        first = case.config.early_cycles
         assert run.input_cycles["i"] == [
-            uses * (k + 1) - 1 for k in range(len(run.input_cycles["i"]))
+            first + uses * k for k in range(len(run.input_cycles["i"]))
         ]
 
 
@@ -219,7 +220,7 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
         weights=data.draw(st.sampled_from(["memory", "absorbed", "stream"])),
         read_latency=data.draw(st.sampled_from([1, 2])),
         memory=data.draw(st.sampled_from(memories)),
-        replay=data.draw(st.sampled_from(["block", "held"])) if is_unfolded else "block",
+        replay=data.draw(st.sampled_from(["block", "register"])) if is_unfolded else "block",
     )
     assert case.run(stalls=Stalls(data.draw(st.integers(0, 99)))).outputs == case.outputs
 
@@ -241,7 +242,7 @@ def test_a_consumer_that_waits_for_valid_gets_everything(case: Case) -> None:
         "credits",
         "slow memories",
         "absorbed leaves, slow, credits",
-        "held, credits",
+        "register, credits",
     ],
 )
 def test_a_reset_anywhere_in_a_frame_starts_afresh(name: str) -> None:

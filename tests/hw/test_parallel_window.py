@@ -149,7 +149,7 @@ def test_any_window_comes_in_order_and_on_schedule(
 
 
 class Paced(wiring.Component):
-    """A stage between neighbours that take their time: so many cycles from a pixel to the next, and for each window."""
+    """A stage between neighbours that take their time: so many cycles from a pixel to the next, and from a window to the next."""
 
     i: stream.Interface
     o: stream.Interface
@@ -162,25 +162,21 @@ class Paced(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.stage = stage = self.stage
-        input_cycles, output_cycles = self.cycles
-        waited, held = Signal(range(input_cycles)), Signal(range(output_cycles))
-        is_paced, is_held = waited == 0, held == output_cycles - 1
+        waits = [Signal(range(cycles)) for cycles in self.cycles]
+        offers, takes = (wait == 0 for wait in waits)
         m.d.comb += [
             stage.i.payload.eq(self.i.payload),
-            stage.i.valid.eq(self.i.valid & is_paced),
-            self.i.ready.eq(stage.i.ready & is_paced),
+            stage.i.valid.eq(self.i.valid & offers),
+            self.i.ready.eq(stage.i.ready & offers),
             self.o.payload.eq(stage.o.payload),
-            self.o.valid.eq(stage.o.valid & is_held),
-            stage.o.ready.eq(self.o.ready & is_held),
+            self.o.valid.eq(stage.o.valid & takes),
+            stage.o.ready.eq(self.o.ready & takes),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += waited.eq(input_cycles - 1)
-        with m.Elif(~is_paced):
-            m.d.sync += waited.eq(waited - 1)
-        with m.If(stage.o.valid):
-            m.d.sync += held.eq(0 if output_cycles == 1 else held + 1)
-        with m.If(stage.o.valid & stage.o.ready):
-            m.d.sync += held.eq(0)
+        for port, wait, cycles in zip((self.i, self.o), waits, self.cycles, strict=True):
+            with m.If(port.valid & port.ready):
+                m.d.sync += wait.eq(cycles - 1)
+            with m.Elif(wait != 0):
+                m.d.sync += wait.eq(wait - 1)
         return m
 
 

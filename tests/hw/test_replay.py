@@ -64,9 +64,9 @@ CONFIGS = [
     ReplayConfig(width=8, words=5, times=2, memory="lut_ram"),
     ReplayConfig(width=6, words=3, times=1),
     ReplayConfig(width=6, words=1, times=1, read_latency=2),
-    ReplayConfig(width=6, words=1, times=1, memory="held"),
-    ReplayConfig(width=6, words=1, times=4, memory="held"),
-    ReplayConfig(width=3, words=1, times=2, memory="held", read_latency=2),
+    ReplayConfig(width=6, words=1, times=1, memory="register"),
+    ReplayConfig(width=6, words=1, times=4, memory="register"),
+    ReplayConfig(width=3, words=1, times=2, memory="register", read_latency=2),
 ]
 
 
@@ -77,15 +77,17 @@ def test_every_vector_is_read_as_often_as_asked_without_a_gap(config: ReplayConf
     assert run.outputs == expected
     assert set(run.intervals(config.words * config.times)) == {config.words * config.times}
     first_taken = run.latency(0, (config.words - 1) * config.is_buffered) - config.read_latency
-    assert first_taken == config.fill_cycles - config.held_cycles
+    assert first_taken == config.fill_cycles - config.early_cycles
 
 
-def test_a_held_word_is_taken_with_its_last_use() -> None:
-    config = ReplayConfig(width=6, words=1, times=4, memory="held")
+@pytest.mark.parametrize("read_latency", [1, 2])
+def test_a_register_takes_a_word_for_its_first_use(read_latency: int) -> None:
+    config = ReplayConfig(width=6, words=1, times=4, memory="register", read_latency=read_latency)
     inputs, expected = vectors(config, 3)
     run = drive(Reader(config), inputs, n_outputs=len(expected))
-    assert run.input_cycles["i"] == [3, 7, 11]
-    assert config.held_cycles == 3
+    early = read_latency - 1
+    assert run.input_cycles["i"] == [early, 4 + early, 8 + early]
+    assert config.early_cycles == early
 
 
 @settings(max_examples=20, deadline=None)
@@ -95,7 +97,7 @@ def test_a_held_word_is_taken_with_its_last_use() -> None:
 def test_stalls_do_not_change_what_is_read(
     width: int, words: int, times: int, read_latency: int, seed: int
 ) -> None:
-    for memory in ("block", "held") if words == 1 else ("block",):
+    for memory in ("block", "register") if words == 1 else ("block",):
         config = ReplayConfig(width, words, times, memory, read_latency)
         inputs, expected = vectors(config, 5)
         run = drive(Reader(config), inputs, n_outputs=len(expected), stalls=Stalls(seed))
@@ -113,7 +115,7 @@ def test_a_consumer_that_waits_for_valid_gets_everything(config: ReplayConfig) -
 def test_two_vectors_a_power_of_two_apart_are_stored(config: ReplayConfig) -> None:
     depth, width = config.memory_shape
     assert width == config.width
-    is_kept = config.times > 1 and config.memory != "held"
+    is_kept = config.times > 1 and config.memory != "register"
     assert depth == (2 * 2 ** (config.words - 1).bit_length() if is_kept else 0)
 
 
@@ -133,7 +135,7 @@ def test_a_reset_at_any_time_starts_afresh(config: ReplayConfig) -> None:
         ({"words": 0}, "Replay words must be at least 1, not 0"),
         ({"width": 0}, "Replay width must be at least 1, not 0"),
         ({"memory": "tape"}, "Replay memory must be one of .*, not 'tape'"),
-        ({"memory": "held"}, "Replay of a held vector must be of 1 word, not 2"),
+        ({"memory": "register"}, "Replay from a register must be of 1 word, not 2"),
     ],
 )
 def test_it_rejects(changes: dict, message: str) -> None:
