@@ -247,17 +247,15 @@ class ParallelWindow(wiring.Component):
             m.d.comb += read_port.addr.eq(read_column)
             rows.append(read_port.data)
 
-            is_input = write.rows_above == j
-            by_input = [is_input & accept, write.column, pixel]
+            is_input = accept & (write.rows_above == j)
+            enable, address, data = is_input, write.column, pixel
             if j >= config.stride:
-                by_move = [shift & moves_on, moved_column, rows[j - config.stride]]
-                if j <= schedule.reach(0):
-                    # In a frame's first rows: then the last row is being read, of which nothing moves on.
-                    turn = is_input & ~by_move[0]
-                    by_input = [Mux(turn, a, b) for a, b in zip(by_input, by_move, strict=True)]
-                else:
-                    by_input = by_move
-            enable, address, data = by_input
+                moves = shift & moves_on
+                # Both only in a frame's first rows, and never at once: then the last row is being read, of which nothing moves on.
+                both = j <= schedule.reach(0)
+                enable = moves | is_input if both else moves
+                address = Mux(both & is_input, write.column, moved_column)
+                data = Mux(both & is_input, pixel, rows[j - config.stride])
             if config.write_latency:
                 # A pixel is read two cycles after it has left its register at the earliest, and so in time.
                 late = Signal(name=f"enable_{j}")

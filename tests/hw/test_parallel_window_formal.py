@@ -86,7 +86,7 @@ def test_windows_are_those_of_the_image(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("turn = is_input & ~by_move[0]", "turn = is_input"),
+        ("is_input = accept & (write.rows_above == j)", "is_input = write.rows_above == j"),
         ("(self.o.valid & ~self.o.ready)", "self.o.valid"),
         ("is_free.eq(~self.o.valid | (self.o.ready & is_direct))", "is_free.eq(1)"),
         ("m.d.sync += is_read.eq(may_read | ~place)", "m.d.sync += is_read.eq(1)"),
