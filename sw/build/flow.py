@@ -109,8 +109,7 @@ class Flow:
         return clocks_of(self.place_and_route_report())
 
     def _place_and_route(self, command: Sequence[str], seed: int) -> None:
-        command = list(command)
-        command[command.index("--seed") + 1] = str(seed)
+        command = with_seed(command, seed)
         step = f"place and route, seed {seed}"
         log = self.work / "nextpnr.log"
         log.unlink(missing_ok=True)
@@ -150,6 +149,14 @@ class Flow:
             f"{name}: failed with status {status}: {last_error(log)}",
             f"The whole log is {self.logs / log_name}.",
         )
+
+
+def with_seed(command: Sequence[str], seed: int) -> list[str]:
+    """`command` with that seed, where it has one."""
+    changed = list(command)
+    if "--seed" in changed:
+        changed[changed.index("--seed") + 1] = str(seed)
+    return changed
 
 
 def _milestone(log: Path) -> float:

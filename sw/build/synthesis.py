@@ -12,69 +12,21 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from amaranth.hdl import Elaboratable
 
 from ...boards import Board
-from ..errors import BuildFailedError
 from ..files import check_writable
 from .cache import BuildCache, file_digest, key_of
 from .design import TOP, Design, board_design
-from .flow import LOGS, Flow, Progress
+from .flow import LOGS, Flow, Progress, with_seed
 from .process import terminable
-from .report import Resources, cells_of, clocks_of, resources_of, utilisation_of
+from .report import cells_of, clocks_of, resources_of, utilisation_of
+from .result import REPORT, RESULTS, SCHEMA, BuildResult, result_of
 from .toolchain import Tool, find_tools, is_compiled, warm_up
-
-SCHEMA = 1
-REPORT = "report.json"
-
-_RESULTS = {
-    "ice40": (f"{TOP}.json", f"{TOP}.asc", f"{TOP}.bin"),
-    "ecp5": (f"{TOP}.json", f"{TOP}.config", f"{TOP}.bit"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class BuildResult:
-    """What came out of a build.
-
-    Parameters
-    ----------
-    name : str - what was built, e.g. the network's name
-    source_hash : str - of what it was built from, e.g. the network's hash; empty where none was given
-    board : str - the board's name
-    bitstream : Path - file for the programmer; ``top.v``, ``top.json`` and the logs lie beside it
-    resources : Resources - what the design uses
-    capacity : dict[str, int] - what the device has: lut4, ff, block_rams, dsp, single_port_rams
-    fmax_hz : float - the fastest clock after place and route
-    clock_hz : float - clock that the PLL makes
-    timing_met : bool - whether every clock of the design reaches what it is asked for
-    seed : int - seed of place and route
-    seconds : float - time from elaboration to bitstream, also where it came from the cache
-    cached : bool - whether it came from the cache
-    tools : dict[str, str] - version and source of each tool
-    """
-
-    name: str
-    source_hash: str
-    board: str
-    bitstream: Path
-    resources: Resources
-    capacity: dict[str, int]
-    fmax_hz: float
-    clock_hz: float
-    timing_met: bool
-    seed: int
-    seconds: float
-    cached: bool
-    tools: dict[str, str]
-
-    def description(self) -> dict[str, Any]:
-        """As ``rbonn build --json`` prints it."""
-        return {"schema": SCHEMA, **asdict(self), "bitstream": str(self.bitstream)}
 
 
 def build(
@@ -122,11 +74,7 @@ def build(
     BuildFailedError - a tool failed; its log is named
     """
     tell = progress or (lambda step, fraction: None)
-    tools = find_tools(board.family)
-    for tool in tools.values():
-        if not is_compiled(tool):
-            tell(f"preparing {tool.name} (first use)", 0.0)
-            warm_up(tool)
+    tools = ready_tools(board, tell)
     start = time.monotonic()
     tell("elaborating", 0.0)
     design = board_design(
@@ -137,7 +85,57 @@ def build(
         synthesis_options=synthesis_options,
         place_and_route_options=place_and_route_options,
     )
-    key = _key(design, tools, attempts)
+    return build_design(
+        design,
+        tools,
+        name,
+        folder,
+        seed=seed,
+        attempts=attempts,
+        progress=tell,
+        cache=cache,
+        timeout_seconds=timeout_seconds,
+        source_hash=source_hash,
+        start=start,
+    )
+
+
+def ready_tools(board: Board, progress: Progress | None = None) -> dict[str, Tool]:
+    """The programs that a build for `board` runs, by name, each started once before. Raises ToolchainNotFoundError where one is missing."""
+    tools = find_tools(board.family)
+    for tool in tools.values():
+        if not is_compiled(tool):
+            if progress is not None:
+                progress(f"preparing {tool.name} (first use)", 0.0)
+            warm_up(tool)
+    return tools
+
+
+def build_design(
+    design: Design,
+    tools: dict[str, Tool],
+    name: str,
+    folder: Path,
+    *,
+    seed: int = 1,
+    attempts: int = 1,
+    progress: Progress | None = None,
+    cache: BuildCache | None = None,
+    timeout_seconds: float | None = None,
+    source_hash: str = "",
+    start: float | None = None,
+) -> BuildResult:
+    """Builds a design that is elaborated already; otherwise as `build`.
+
+    Parameters
+    ----------
+    design : Design - for any seed
+    tools : dict[str, Tool] - of `ready_tools`
+    start : float | None - when the work on it began, by `time.monotonic`; None: now
+    """
+    tell = progress or (lambda step, fraction: None)
+    start = time.monotonic() if start is None else start
+    key = build_key(design, tools, attempts, seed)
     with terminable(), _work_folder(folder) as work:
         cached = cache is not None and cache.fetch(key, work)
         if cached:
@@ -149,36 +147,17 @@ def build(
             (work / REPORT).write_text(json.dumps(values))
             if cache is not None:
                 cache.store(key, [work / file for file in _files(design)])
-        values |= {"name": name, "source_hash": source_hash, "board": board.name, "cached": cached}
+        values |= {
+            "name": name,
+            "source_hash": source_hash,
+            "board": design.board.name,
+            "cached": cached,
+        }
         (work / REPORT).write_text(json.dumps(values, indent=2) + "\n")
         for file in _files(design):
             (work / file).replace(folder / file)
     tell("done", 1.0)
-    return _result(values, folder)
-
-
-def read_report(folder: Path) -> BuildResult:
-    """The result of the build that was made into `folder`.
-
-    Raises
-    ------
-    BuildFailedError - there is none, or its bitstream is not the one that the report describes
-    """
-    try:
-        values = json.loads((folder / REPORT).read_text())
-        result = _result(values, folder)
-        intact = file_digest(result.bitstream) == values["bitstream_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildFailedError(
-            f"{folder}: no finished build there ({type(error).__name__}: {error})",
-            "Run 'rbonn build' first.",
-        ) from error
-    if not intact:
-        raise BuildFailedError(
-            f"{result.bitstream}: not the bitstream that {REPORT} beside it describes",
-            "Run 'rbonn build' again.",
-        )
-    return result
+    return result_of(values, folder)
 
 
 def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
@@ -190,7 +169,7 @@ def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
         design.board.family, cells_of(flow.work / "stat.json"), utilisation_of(report)
     )
     capacity = design.board.capacity
-    bitstream = _RESULTS[design.board.family][-1]
+    bitstream = RESULTS[design.board.family][-1]
     return {
         "schema": SCHEMA,
         "name": "",
@@ -220,32 +199,21 @@ def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _result(values: dict[str, Any], folder: Path) -> BuildResult:
-    fields = {name: values[name] for name in BuildResult.__slots__}
-    return BuildResult(
-        **{
-            **fields,
-            "bitstream": folder / values["bitstream"],
-            "resources": Resources(**values["resources"]),
-        }
-    )
-
-
 def _files(design: Design) -> tuple[str, ...]:
     """Every file that a build leaves; the report, which names the others' state, comes last."""
     inputs = (f"{TOP}.v", *design.files)
-    return (*inputs, *LOGS, *_RESULTS[design.board.family], REPORT)
+    return (*inputs, *LOGS, *RESULTS[design.board.family], REPORT)
 
 
-def _key(design: Design, tools: dict[str, Tool], attempts: int) -> str:
-    """Digest of all that decides the result."""
+def build_key(design: Design, tools: dict[str, Tool], attempts: int, seed: int) -> str:
+    """Digest of all that decides the result: the Verilog and the other inputs, the commands, the tools, the seed of place and route."""
     return key_of(
         [
             f"schema {SCHEMA}",
             design.board.device,
             design.verilog,
             *(f"{name}\n{text}" for name, text in sorted(design.files.items())),
-            *(" ".join(command) for command in design.commands),
+            *(" ".join(with_seed(command, seed)) for command in design.commands),
             f"attempts {attempts}",
             *(str(tool) for tool in tools.values()),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ..build.synthesis import BuildResult
+from ..build.result import BuildResult
 from ..plan.summary import PlanSummary
 from ..terminal import Terminal
 

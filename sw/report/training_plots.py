@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -13,23 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..errors import OutputError
-from ..files import written_whole
+from .figures import STYLE, save_figure
 
 if TYPE_CHECKING:
     from ..train.history import History
 
 _SIZE_INCHES = (10.0, 6.4)
-_DOTS_PER_INCH = 120  # of PNG files
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "rbonn",  # the same history makes the same file
-    "svg.fonttype": "none",  # text stays text: smaller, and it can be searched for
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ def plot_history(history: History, path: Path, title: str = "") -> None:
     ------
     OutputError - another file type, or the file cannot be written
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, axes = _panels(title)
         epochs = history.column("epoch")
         for panel, axis in zip(_PANELS, axes, strict=True):
@@ -92,7 +81,7 @@ def plot_history(history: History, path: Path, title: str = "") -> None:
                 )
             _mark_stages(axis, history)
             _finish(panel, axis, legend=len(panel.lines) > 1)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def plot_comparison(
@@ -116,7 +105,7 @@ def plot_comparison(
     empty = [name for name, runs in histories.items() if not runs]
     if empty:
         raise ValueError(f"Runs must be one at least, {empty[0]!r} has none")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, axes = _panels(title)
         for panel, axis in zip(_PANELS, axes, strict=True):
             bands = [
@@ -130,7 +119,7 @@ def plot_comparison(
             _finish(panel, axis, legend=axis is axes[0])
             if len(panel.lines) > 1:
                 axis.set_title(f"{panel.lines[-1][1]} {axis.get_title()}", fontsize=9)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def mean_and_deviation(
@@ -198,16 +187,3 @@ def _finish(panel: _Panel, axis: Axes, *, legend: bool) -> None:
 def _marker(n_epochs: int) -> str:
     """One epoch alone has no line to be seen."""
     return "o" if n_epochs == 1 else ""
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Writes the figure in the format of the path's suffix."""
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in ("svg", "png"):
-        raise OutputError(
-            f"{path}: a plot cannot be written as {path.suffix or 'a file without suffix'}",
-            "Name a .svg or .png file.",
-        )
-    metadata = {"Date": None} if kind == "svg" else {}
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
