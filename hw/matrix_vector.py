@@ -1,6 +1,7 @@
 """The processing-element array: a matrix times a stream of vectors, folded by PE and SIMD. Both are binary, unless `operands` say otherwise."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -125,7 +126,7 @@ class MatrixVectorConfig:
         """Words of weights: one for each beat of all rows."""
         return self.row_groups * self.beats_per_row
 
-    @property
+    @cached_property
     def element(self) -> ProcessingElementConfig:
         tree: BeatTreeConfig = ParityPopcountConfig(self.simd, self.form)
         if not self.coded:

@@ -91,14 +91,20 @@ class PresetMemoryConfig:
         return self.n_row_classes * self.n_column_classes > 1
 
     @property
+    def depth(self) -> int:
+        """Words of `table`."""
+        class_bits = (self.n_column_classes - 1).bit_length()
+        return self.n_row_classes << class_bits + (self.row_groups - 1).bit_length()
+
+    @property
     def table(self) -> list[int]:
         """Contents at their addresses: row group, column class and row class side by side, each a whole number of bits."""
         group_bits = (self.row_groups - 1).bit_length()
         column_bits = (self.n_column_classes - 1).bit_length()
-        table = [0] * (self.n_row_classes << column_bits + group_bits)
+        table, n_column_classes = [0] * self.depth, self.n_column_classes
         for index, word in enumerate(self.contents):
             pixel_class, group = divmod(index, self.row_groups)
-            row_class, column_class = divmod(pixel_class, self.n_column_classes)
+            row_class, column_class = divmod(pixel_class, n_column_classes)
             table[(row_class << column_bits | column_class) << group_bits | group] = word
         return table
 

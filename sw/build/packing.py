@@ -13,6 +13,10 @@ def words(values: np.ndarray, bits: int) -> tuple[int, ...]:
     codes = values.astype(np.int64)
     as_bits = ((codes[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8)
     packed = np.packbits(as_bits.reshape(len(values), -1), axis=1, bitorder="little")
+    if packed.shape[1] <= 8:  # many narrow words at once
+        wide = np.zeros((len(values), 8), np.uint8)
+        wide[:, : packed.shape[1]] = packed
+        return tuple(wide.view("<u8").ravel().tolist())
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
 
 

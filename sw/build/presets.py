@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -126,15 +127,12 @@ def _padding(
     if not isinstance(node, Conv) or node.padding == 0 or node.pad_value != 0:
         return (0,) * height, (0,) * width, np.zeros((1, 1, mh), np.int64)
     weights = node.weights.astype(np.int64)
-    axes = []
-    for size, kernel, n_positions in zip(
-        source.shape[:2], node.kernel, (height, width), strict=True
-    ):
-        taps = np.arange(n_positions)[:, None] * node.stride - node.padding + np.arange(kernel)
-        padded = (taps < 0) | (taps >= size)  # (positions, kernel)
-        distinct, classes = np.unique(padded, axis=0, return_inverse=True)
-        axes.append((distinct, tuple(int(c) for c in classes.ravel())))
-    (padded_rows, row_classes), (padded_columns, column_classes) = axes
+    (padded_rows, row_classes), (padded_columns, column_classes) = (
+        _border_classes(size, kernel, node.stride, node.padding, n_positions)
+        for size, kernel, n_positions in zip(
+            source.shape[:2], node.kernel, (height, width), strict=True
+        )
+    )
     either = (
         padded_rows[:, None, :, None] | padded_columns[None, :, None, :]
     )  # (row classes, column classes, kh, kw)
@@ -143,3 +141,14 @@ def _padding(
         column_classes,
         np.einsum("rcyx,oyxi->rco", either.astype(np.int64), weights),
     )
+
+
+@cache
+def _border_classes(
+    size: int, kernel: int, stride: int, padding: int, n_positions: int
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The distinct sets of padded taps along one axis (classes, kernel), and the class of each output position."""
+    taps = np.arange(n_positions)[:, None] * stride - padding + np.arange(kernel)
+    padded = (taps < 0) | (taps >= size)  # (positions, kernel)
+    distinct, classes = np.unique(padded, axis=0, return_inverse=True)
+    return distinct, tuple(int(c) for c in classes.ravel())

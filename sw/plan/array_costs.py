@@ -26,9 +26,7 @@ def layer_cost(config: MatrixVectorLayerConfig, family: str) -> Resources:
     elif weights is not None:
         total += _weight_cost(weights.memory, weights.width, weights.depth, family)
     if presets is not None:
-        total += memory_cost(
-            presets.memory, presets.width, len(presets.table), family, writable=False
-        )
+        total += memory_cost(presets.memory, presets.width, presets.depth, family, writable=False)
         classes = presets.n_row_classes + presets.n_column_classes
         control += counter_luts(unit.row_groups)
         if classes > 2:

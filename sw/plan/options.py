@@ -13,7 +13,8 @@ from ...hw.width_converter import WidthConverterConfig
 from ..build.device_forms import DeviceForms, device_forms
 from ..build.layer import absorbed_by, layer_stages
 from ..build.node_stages import NodeStage, add_stage, node_stage
-from ..network import Add, ArgMax, Bipolar, Conv, Dense, Network, Node
+from ..build.skips import find_skips
+from ..network import Add, Affine, ArgMax, Bipolar, Conv, Dense, Network, Node, Threshold
 from .costs import Resources, memory_cost, stages_cost
 from .folding import Folding, Memory, WeightForm, foldings, window_forms
 from .resources import placed
@@ -29,25 +30,29 @@ class Option:
     Members
     -------
     folding : Folding
-    cycles : int - interval of the slowest of the layer's stages, and of those behind it up to the next products
+    input_lanes : int - elements that the first of them takes per transfer
+    cycles : int - interval of the slowest of the layer's stages, and of those behind it up to the next products or joins of a later stream
     cost : Resources - of all of these
     """
 
     folding: Folding
+    input_lanes: int
     cycles: int
     cost: Resources
 
 
 def layer_options(network: Network, node: Conv | Dense, board: Board) -> list[Option]:
-    """All foldings of a layer that no other one beats in everything, fastest first."""
+    """All foldings of a layer that no other one of the same widths beats in everything, fastest first."""
+    behind = _Behind(network, board)
+    consumer = absorbed_by(network, node)
     options = []
     for pe, simd in foldings(node):
         if pe * simd * node.weight_type.bits > board.capacity.lut4 // 2:
             continue
         for folding in _forms(network, node, pe, simd, board):
-            option = _option(network, node, folding, board)
+            option = _option(network, node, consumer, folding, board, behind)
             options += [option] if option else []
-    return _undominated(options)
+    return undominated(options)
 
 
 def _forms(
@@ -67,9 +72,10 @@ def _forms(
                 yield Folding(pe, simd, form, "logic", window, "planes")
 
 
-def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board) -> Option | None:
+def _option(
+    network: Network, node: Conv | Dense, consumer: Threshold | Affine | None, folding: Folding, board: Board, behind: _Behind
+) -> Option | None:  # fmt: skip
     """The cost of a folding; None for a parallel window that would hold its array up."""
-    consumer = absorbed_by(network, node)
     layer = layer_stages(network, node, consumer, folding, device_forms(board))
     stages = [config for _, config in layer.stages]
     product = stages[-1]
@@ -86,9 +92,10 @@ def _option(network: Network, node: Conv | Dense, folding: Folding, board: Board
         lanes = layer.input_lanes
         stages.append(WidthConverterConfig(1, 8, lanes * edge.datatype.bits, edge.bits))
     edge, bits = consumer.name if consumer else node.name, layer.unit.element_bits
-    stages += _behind(network, edge, folding.pe, bits, device_forms(board))
-    cost = placed(stages_cost(stages, board.family), board.family)
-    return Option(folding, max(config.interval_cycles for config in stages), cost)
+    after = behind(edge, folding.pe, bits)
+    cost = placed(stages_cost(stages, board.family) + after.cost, board.family)
+    cycles = max(after.cycles, *(config.interval_cycles for config in stages))
+    return Option(folding, layer.input_lanes, cycles, cost)
 
 
 def _keeps_pace(stages: list[StageConfig], early_cycles: int) -> bool:
@@ -106,7 +113,7 @@ def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
     """Where the presets take the smaller share of the board, by the size of their table."""
     presets = product.presets
     assert presets is not None
-    depth, width = len(presets.table), presets.width
+    depth, width = presets.depth, presets.width
     logic, block = (
         memory_cost(form, width, depth, board.family, writable=False) for form in ("logic", "block")
     )
@@ -115,28 +122,51 @@ def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
     return "block" if block.block_rams / capacity.block_rams < share else "logic"
 
 
-def _behind(
-    network: Network, edge: str, lanes: int, element_bits: int, forms: DeviceForms
-) -> Iterator[StageConfig]:
-    """The stages through which a layer's results go, as wide as they come, up to the next products or the second join.
+@dataclass(frozen=True, slots=True)
+class _Stages:
+    """What stages cost, and the interval of the slowest."""
 
-    What lies behind the first join is counted with both of its branches, which makes the few joins of two products' results seem dearer than they are.
+    cost: Resources
+    cycles: int
+
+
+class _Behind:
+    """The stages through which a layer's results go, as wide as they come: up to the next products, and to joins with a stream that comes later.
+
+    A join and all behind it are as wide as its late branch, so every stage belongs to one layer.
     """
-    streams = [(edge, lanes, element_bits, False)]
-    while streams:
-        edge, lanes, element_bits, is_joined = streams.pop()
-        for node in network.consumers(edge):
-            if isinstance(node, Conv | Dense) or (isinstance(node, Add) and is_joined):
-                continue
-            if isinstance(node, ArgMax):
-                if lanes > 1:  # scores leave one by one
-                    n_scores = network.edges[edge].elements
-                    yield WidthConverterConfig(element_bits, lanes, 1, n_scores)
-                continue
-            stage = _stage_of(network, node, lanes, element_bits, forms)
-            yield stage.config
-            joins = is_joined or isinstance(node, Add)
-            streams.append((node.name, stage.lanes, stage.element_bits, joins))
+
+    def __init__(self, network: Network, board: Board) -> None:
+        self.network, self.forms, self.family = network, device_forms(board), board.family
+        self.late = {(add, skip.late) for add, skip in find_skips(network).items()}
+        self.known: dict[tuple[str, int, int], _Stages] = {}
+
+    def __call__(self, edge: str, lanes: int, element_bits: int) -> _Stages:
+        """Those behind `edge`, whose stream brings `lanes` elements of `element_bits` bits per transfer."""
+        key = (edge, lanes, element_bits)
+        if key not in self.known:
+            configs = list(self._configs(*key))
+            cycles = max((config.interval_cycles for config in configs), default=1)
+            self.known[key] = _Stages(stages_cost(configs, self.family), cycles)
+        return self.known[key]
+
+    def _configs(self, edge: str, lanes: int, element_bits: int) -> Iterator[StageConfig]:
+        streams = [(edge, lanes, element_bits)]
+        while streams:
+            edge, lanes, element_bits = streams.pop()
+            for node in self.network.consumers(edge):
+                if isinstance(node, Conv | Dense):
+                    continue
+                if isinstance(node, Add) and (node.name, edge) not in self.late:
+                    continue
+                if isinstance(node, ArgMax):
+                    if lanes > 1:  # scores leave one by one
+                        n_scores = self.network.edges[edge].elements
+                        yield WidthConverterConfig(element_bits, lanes, 1, n_scores)
+                    continue
+                stage = _stage_of(self.network, node, lanes, element_bits, self.forms)
+                yield stage.config
+                streams.append((node.name, stage.lanes, stage.element_bits))
 
 
 def _stage_of(
@@ -148,16 +178,19 @@ def _stage_of(
     return node_stage(network, node, lanes, element_bits, forms)
 
 
-def _undominated(options: list[Option]) -> list[Option]:
-    """Options for which no other one is as fast and as cheap in everything, fastest first."""
+def undominated(options: list[Option]) -> list[Option]:
+    """Options for which no other one of the same widths is as fast and as cheap in everything, fastest first."""
     kept: list[Option] = []
-    for option in sorted(options, key=lambda o: (o.cycles, *amounts(o.cost))):
+    by_widths: dict[tuple[int, int], list[tuple[int, ...]]] = {}
+    for option in sorted(options, key=lambda o: (o.cycles, *amounts(o.cost), o.folding.pe)):
         mine = amounts(option.cost)
-        if not any(all(a <= b for a, b in zip(amounts(o.cost), mine, strict=True)) for o in kept):
+        others = by_widths.setdefault((option.folding.pe, option.input_lanes), [])
+        if not any(all(a <= b for a, b in zip(other, mine, strict=True)) for other in others):
+            others.append(mine)
             kept.append(option)
     return kept
 
 
-def amounts(cost: Resources) -> tuple[int, int, int]:
-    """Cells, block RAMs and multipliers."""
-    return cost.lut4 + cost.carries, cost.block_rams, cost.dsp
+def amounts(cost: Resources) -> tuple[int, int, int, int]:
+    """Cells, block RAMs, multipliers and flip-flops."""
+    return cost.lut4 + cost.carries, cost.block_rams, cost.dsp, cost.ff

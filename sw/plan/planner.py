@@ -1,27 +1,59 @@
-"""Chooses the folding of every layer: the fastest that fits the board, or the smallest that reaches a frame rate."""
+"""Chooses the folding of every layer: the fastest that fits the board, or the smallest that reaches a frame rate.
+
+Within a budget of the board's resources `choice` finds the best options of all layers, and what lies between them but FIFOs. How deep FIFOs are
+follows from the schedule of a whole accelerator, so each choice is elaborated and its estimate is what must fit (`total_cost`). What an accelerator takes
+beside its choice (link, entrance, forks, FIFOs) is what the next choice leaves room for, until one fits; what did not fit is not chosen again.
+
+What is proved. An interval below `Finding.least_interval_cycles` is impossible with any options that `options` lists, by the estimates of `costs`, within the
+budget: the solver shows it leaving room for the link alone. Where that is the plan's interval, no plan is faster. `Finding.least_price` is the solver's
+bound for the price of options and converters within the plan's interval, `Finding.price` what the plan's take; where they are equal the plan is the cheapest among those
+beside which as much room is left.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ...boards.board import Board
 from ..build.device_forms import device_forms
 from ..build.elaborate import elaborate
 from ..errors import DoesNotFitError, PlanError
 from ..network import Binarise, Conv, Dense, Network, Thermometer
+from .choice import Chosen, Options, Prices, Question
 from .costs import LINK, Resources, stages_cost
-from .fitting import Options, cheapest, fitted
 from .folding import Folding
-from .options import layer_options
+from .joints import find_joints
+from .options import amounts, layer_options
 from .plan import AcceleratorPlan
 from .resources import placed
 
-PRICES = ((1, 1, 1), (2, 1, 1), (1, 2, 1), (4, 1, 1), (1, 4, 1), (12, 1, 1), (1, 12, 1), (1, 1, 4), (1, 1, 12))  # fmt: skip
-"""What the whole of a board's lookup tables, block RAMs and multipliers is worth in comparisons, in the order of trial.
-
-The first that leads to a plan that fits is taken: where one resource runs short, what saves it is worth more of the others.
-"""
-
 WORTH_MORE = 1.5
 """How much faster a plan must be that takes a larger budget of lookup tables, which takes longer to place and route."""
+
+ROUNDS = 8
+"""Choices that are elaborated within a budget before it is given up."""
+
+CELLS: Prices = (1, 0, 0, 0)
+"""The prices of a plan for a frame rate: cells alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A plan, and how good it is known to be.
+
+    Members
+    -------
+    plan : AcceleratorPlan
+    interval_cycles, least_interval_cycles : int - of the plan, and what no plan within its budget comes below
+    price, least_price : int - of the plan's options and converters, and the least of any that are as fast and leave as much room
+    """
+
+    plan: AcceleratorPlan
+    interval_cycles: int
+    least_interval_cycles: int
+    price: int
+    least_price: int
 
 
 def make_plan(
@@ -31,48 +63,55 @@ def make_plan(
     clock_hz: int | None = None,
     frames_per_second: float | None = None,
 ) -> AcceleratorPlan:
-    """The plan with the shortest interval that fits `board`; with `frames_per_second`, the cheapest that is fast enough.
+    """The plan with the shortest interval that fits `board`; with `frames_per_second`, the one with the fewest lookup tables that is fast enough.
 
-    All layers get the cheapest folding that is not slower than a common limit; the limit is lowered as far as the board allows.
-    Cheap means a small sum of the shares of the board's lookup tables, block RAMs and multipliers, at one of `PRICES`. Where the board has several
-    budgets of lookup tables, a larger one is for what the smaller ones do not reach, or at least `WORTH_MORE` times as fast.
+    Of plans with the shortest interval it is the one with the least price: a block RAM and a multiplier count as many cells as the board has for each of
+    them. Where the board has several budgets of lookup tables, a larger one is for what the smaller ones do not reach, or at least `WORTH_MORE` times as
+    fast.
 
     Raises
     ------
-    DoesNotFitError - not even the slowest plan fits (the resource, how much it needs, how much there is)
-    PlanError - the frame rate cannot be reached (the best that can)
+    DoesNotFitError - not even the smallest plan fits (the resource, how much it needs, how much there is)
+    PlanError - the frame rate cannot be reached (the best that can, and what limits it)
     UnsupportedLayerError - see `elaborate`
     """
+    return find_plan(network, board, clock_hz=clock_hz, frames_per_second=frames_per_second).plan
+
+
+def find_plan(
+    network: Network,
+    board: Board,
+    *,
+    clock_hz: int | None = None,
+    frames_per_second: float | None = None,
+) -> Finding:
+    """`make_plan` with what is proved of the plan."""
     clock_hz = board.clock_hz if clock_hz is None else clock_hz
-    options = {
-        node.name: layer_options(network, node, board)
-        for node in network.device_nodes
-        if isinstance(node, Conv | Dense)
-    }
-    limits = _limits(network, options)
-    if frames_per_second is not None:
-        fastest = limits[0]
-        limits = [limit for limit in limits if clock_hz / limit >= frames_per_second]
-        if not limits:
-            raise PlanError(
-                f"{network.name} reaches at most {clock_hz / fastest:.0f} frames per second at {clock_hz / 1e6:g} MHz, "
-                f"not {frames_per_second:g}",
-                "Ask for fewer frames per second or a higher clock.",
-            )
-        limits = limits[-1:]  # slower is cheaper
-    best: dict[str, Folding] = {}
-    for lut4 in board.capacity.lut4_budgets:
-        found = _fastest(network, options, limits, board, lut4)
-        if found is not None:
-            best, cycles = found
-            limits = [limit for limit in limits if limit * WORTH_MORE <= cycles]
-    if best:
-        return AcceleratorPlan(network.name, network.hash(), board.name, clock_hz, best)
-    raise DoesNotFitError(
-        f"{network.name} does not fit {board.name}: {_least_excess(network, options, limits, board)}",
-        "Choose a larger board, a smaller network"
-        + (", or fewer frames per second." if frames_per_second is not None else "."),
-    )
+    search = _Search(network, board, clock_hz)
+    if frames_per_second is None:
+        found = search.found(search.limits, fair_prices(board))
+        if found is None:
+            raise search.does_not_fit()
+        return found
+    limit = cycles_for(frames_per_second, clock_hz)
+    found = search.found([limit], CELLS) if limit >= search.floor else None
+    if found is None:
+        raise search.out_of_reach(frames_per_second)
+    return found
+
+
+def fair_prices(board: Board) -> Prices:
+    """A block RAM and a multiplier count as many cells as the board has for each of them."""
+    there = board.capacity
+    return 1, there.lut4 // max(there.block_rams, 1), there.lut4 // max(there.dsp, 1), 0
+
+
+def cycles_for(frames_per_second: float, clock_hz: int) -> int:
+    """The longest interval at which so many frames per second leave."""
+    limit = int(clock_hz / frames_per_second) + 1
+    while limit > 0 and clock_hz / limit < frames_per_second:
+        limit -= 1
+    return limit
 
 
 def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
@@ -82,72 +121,169 @@ def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Re
     return placed(total, board.family)
 
 
-def _limits(network: Network, options: Options) -> list[int]:
-    """Intervals that are worth trying, rising: those of options that are not faster than the fastest of any layer can be."""
-    fastest = max(
-        _entrance_cycles(network),
-        *(min(option.cycles for option in layer) for layer in options.values()),
-    )
-    return sorted({max(option.cycles, fastest) for layer in options.values() for option in layer})
+def all_options(network: Network, board: Board) -> Options:
+    """The options of every layer."""
+    return {
+        node.name: layer_options(network, node, board)
+        for node in network.device_nodes
+        if isinstance(node, Conv | Dense)
+    }
 
 
-def _entrance_cycles(network: Network) -> int:
+def entrance_cycles(network: Network) -> int:
     """Cycles per frame of what takes pixels one by one before the first layer, 1 where nothing does."""
     takes_pixels = isinstance(network.device_nodes[0], Binarise | Thermometer)
     return network.edges[network.device_input].elements if takes_pixels else 1
 
 
-def _fastest(
-    network: Network, options: Options, limits: list[int], board: Board, lut4: int
-) -> tuple[dict[str, Folding], int] | None:
-    """The foldings with the lowest of `limits` that fit `lut4` lookup tables, and that limit; None where none fit.
+class _Search:
+    """Plans of one network on one board.
 
-    What lies between layers is known when they are joined; from then on it counts beforehand.
+    Members
+    -------
+    floor : int - cycles below which the entrance or some layer cannot be, whatever it takes
+    limits : list of int - intervals that are worth trying, rising
     """
-    overhead, capacity = placed(LINK, board.family), _capacity(board, lut4)
-    for limit in limits:
-        tried: list[dict[str, Folding]] = []
-        for prices in PRICES:
-            chosen = fitted(options, limit, prices, overhead, capacity)
-            if chosen is None:
-                continue
-            foldings = {name: option.folding for name, option in chosen.items()}
-            if foldings in tried:
-                continue
-            tried.append(foldings)
-            total = total_cost(network, foldings, board)
-            if not _excess(total, board, lut4):
-                return foldings, limit
-            layers = sum((option.cost for option in chosen.values()), start=Resources())
-            overhead += total.beyond(layers + overhead)
-    return None
+
+    def __init__(self, network: Network, board: Board, clock_hz: int) -> None:
+        self.network, self.board, self.clock_hz = network, board, clock_hz
+        self.options = all_options(network, board)
+        self.question = Question(self.options, find_joints(network), board.family)
+        fastest = {name: layer[0].cycles for name, layer in self.options.items()}
+        slowest = max(fastest, key=lambda name: fastest[name])
+        self.floor, self.floor_of = fastest[slowest], f"layer {slowest}"
+        if entrance_cycles(network) > self.floor:
+            self.floor, self.floor_of = entrance_cycles(network), "the entrance"
+        every = {option.cycles for layer in self.options.values() for option in layer}
+        self.limits = sorted({max(cycles, self.floor) for cycles in every})
+
+    def found(self, limits: Sequence[int], prices: Prices) -> Finding | None:
+        """The best plan within the first budget that is worth it."""
+        best = None
+        for lut4 in self.board.capacity.lut4_budgets:
+            found = self._within(limits, prices, budget(self.board, lut4))
+            if found is not None:
+                best = found
+                limits = [limit for limit in limits if limit * WORTH_MORE <= found.interval_cycles]
+        return best
+
+    def _within(self, limits: Sequence[int], prices: Prices, there: Resources) -> Finding | None:
+        """The best plan that fits `there`."""
+        beside, refused = placed(LINK, self.board.family), []
+        least = None
+        for _ in range(ROUNDS):
+            left = _less(there, beside)
+            fastest = self.question.fastest(limits, left, refused)
+            least = fastest.least if least is None else least
+            if fastest.limit is None or least is None:
+                return None
+            choice = self.question.cheapest(fastest.limit, left, prices, refused)
+            if choice is None:
+                return None
+            foldings = _foldings(choice.options)
+            total, interval = self._measured(foldings)
+            if interval <= fastest.limit and _fits(total, there):
+                plan = AcceleratorPlan(
+                    self.network.name, self.network.hash(), self.board.name, self.clock_hz, foldings
+                )
+                return Finding(plan, interval, min(least, interval), choice.price, choice.least_price)  # fmt: skip
+            refused.append(choice.options)
+            beside = total.beyond(choice.cost)
+        return None
+
+    def _measured(self, foldings: dict[str, Folding]) -> tuple[Resources, int]:
+        """What an accelerator takes, and its interval."""
+        config = elaborate(self.network, foldings, device_forms(self.board)).config
+        total = LINK + stages_cost((stage.config for stage in config.stages), self.board.family)
+        return placed(total, self.board.family), config.interval_cycles
+
+    def does_not_fit(self) -> DoesNotFitError:
+        """What even the smallest plan needs beyond what there is."""
+        lacking = self._lacking(self.limits[-1])
+        return DoesNotFitError(
+            f"{self.network.name} does not fit {self.board.name}: {lacking}",
+            "Choose a larger board or a smaller network.",
+        )
+
+    def out_of_reach(self, frames_per_second: float) -> PlanError | DoesNotFitError:
+        """The best frame rate, and what keeps from more."""
+        best = self.found(self.limits, fair_prices(self.board))
+        if best is None:
+            return self.does_not_fit()
+        limit = cycles_for(frames_per_second, self.clock_hz)
+        if limit < self.floor:
+            why = f"{self.floor_of} takes {self.floor} cycles a frame"
+        else:
+            why = self._lacking(limit)
+        return PlanError(
+            f"{self.network.name} reaches at most {self.clock_hz / best.interval_cycles:.0f} frames per second at {self.clock_hz / 1e6:g} MHz "
+            f"on {self.board.name}, not {frames_per_second:g}: {why}",
+            "Ask for fewer frames per second, a higher clock or a larger board.",
+        )
+
+    def _lacking(self, limit: int) -> str:
+        """Which resource runs short within `limit` cycles: the first of which too little is there even if all else suffices, or else alone."""
+        link = placed(LINK, self.board.family)
+        there = budget(self.board, self.board.capacity.lut4_budgets[-1])
+        for rest in (_less(there, link), _PLENTY):
+            for kind in _SCARCEST_FIRST:
+                left = [*amounts(rest)]
+                left[kind] = _MUCH
+                least = self.question.least(limit, Resources(left[0], left[3], left[1], left[2]), _only(kind))  # fmt: skip
+                if least is not None and least + amounts(link)[kind] > amounts(there)[kind]:
+                    return _shortage(kind, least + amounts(link)[kind], self.board)
+        choice = self.question.cheapest(limit, _PLENTY, fair_prices(self.board))
+        assert choice is not None, "each layer has an option within the limit"
+        total = self._measured(_foldings(choice.options))[0]
+        over = [kind for kind in _SCARCEST_FIRST if amounts(total)[kind] > amounts(there)[kind]]
+        return _shortage(over[0], amounts(total)[over[0]], self.board) if over else "no plan was found"  # fmt: skip
 
 
-def _capacity(board: Board, lut4: int) -> Resources:
-    """What a plan may take."""
+_SCARCEST_FIRST = (1, 2, 0, 3)
+"""Kinds of resources (`options.amounts`) in the order in which their shortage is told."""
+
+_MUCH = 1 << 40
+_PLENTY = Resources(_MUCH, _MUCH, _MUCH, _MUCH)
+"""More than any device has."""
+
+
+def budget(board: Board, lut4: int) -> Resources:
+    """What a plan may take: `lut4` cells, all block RAMs and multipliers, which are counted exactly, and of the flip-flops as large a part as is planned of lookup tables."""
     there = board.capacity
-    return Resources(lut4=lut4, block_rams=there.block_rams, dsp=there.dsp)
+    return Resources(lut4, int(there.ff * there.PLAN_SHARE), there.block_rams, there.dsp)
 
 
-def _least_excess(network: Network, options: Options, limits: list[int], board: Board) -> str:
-    """What the slowest, and so smallest, plan needs beyond what there is."""
-    budget = board.capacity.lut4_budgets[-1]
-    chosen = cheapest(options, limits[-1], PRICES[0], _capacity(board, budget))
-    foldings = {name: option.folding for name, option in chosen.items()}
-    excess = _excess(total_cost(network, foldings, board), board, budget)
-    assert excess, "else it would have been taken"
-    return excess
+def _fits(total: Resources, there: Resources) -> bool:
+    return all(a <= b for a, b in zip(amounts(total), amounts(there), strict=True))
 
 
-def _excess(cost: Resources, board: Board, lut4: int) -> str:
-    """Which resource is exceeded, in words; empty when all suffice, with `lut4` usable lookup tables."""
+def _less(there: Resources, taken: Resources) -> Resources:
+    """What is left, below 0 where too much is taken."""
+    return there + taken.times(-1)
+
+
+def _only(kind: int) -> Prices:
+    """Prices by which nothing counts but one kind."""
+    prices = [0, 0, 0, 0]
+    prices[kind] = 1
+    return tuple(prices)  # pyright: ignore[reportReturnType]
+
+
+def _foldings(chosen: Chosen) -> dict[str, Folding]:
+    return {name: option.folding for name, option in chosen.items()}
+
+
+def _shortage(kind: int, needed: int, board: Board) -> str:
+    """How much of one kind (`options.amounts`) is needed, and is there."""
     capacity = board.capacity
-    if cost.block_rams > capacity.block_rams:
-        return f"block RAMs: {cost.block_rams} needed, {capacity.block_rams} available"
-    if cost.dsp > capacity.dsp:
-        return f"DSP blocks: {cost.dsp} needed, {capacity.dsp} available"
-    cells = cost.lut4 + cost.carries
-    if cells > lut4:
-        name = "logic cells" if board.family == "ice40" else "LUT4"
-        return f"{name}: about {cells} needed, {lut4} usable of {capacity.lut4}"
-    return ""
+    if kind == 1:
+        return f"block RAMs: {needed} needed, {capacity.block_rams} available"
+    if kind == 2:
+        return f"DSP blocks: {needed} needed, {capacity.dsp} available"
+    lut4 = capacity.lut4_budgets[-1]
+    name, usable, there = "LUT4", lut4, capacity.lut4
+    if kind == 3:
+        name, usable, there = "flip-flops", budget(board, lut4).ff, capacity.ff
+    elif board.family == "ice40":
+        name = "logic cells"
+    return f"{name}: about {needed} needed, {usable} usable of {there}"
