@@ -91,7 +91,7 @@ def _fewest_rows(schedule: LineSchedule, most: int) -> int:
 @lru_cache(maxsize=4096)
 def _interval(schedule: LineSchedule, n_rows: int, n_frames: int = 12) -> int:
     """Plays `n_frames` frames, row by row; the last two frames' ends give the interval."""
-    n_out = len(schedule.needed)
+    n_out, freed = len(schedule.needed), schedule.freed
     loaded_at: list[int] = []  # cycle from which each row is complete
     freed_at: list[int] = []  # cycle from which each row's place is free
     end = 0
@@ -105,6 +105,6 @@ def _interval(schedule: LineSchedule, n_rows: int, n_frames: int = 12) -> int:
                 )
                 loaded_at.append(start + schedule.load_cycles)
             end = max(end, loaded_at[-1]) + schedule.read_cycles
-            freed_at += [end] * schedule.freed[out_row]
+            freed_at += [end] * freed[out_row]
         frame_ends.append(end)
     return frame_ends[-1] - frame_ends[-2]

@@ -12,9 +12,14 @@ def words(values: np.ndarray, bits: int) -> tuple[int, ...]:
     """
     codes = values.astype(np.int64)
     as_bits = ((codes[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8)
-    packed = np.packbits(as_bits.reshape(len(values), -1), axis=1, bitorder="little")
+    return _packed(as_bits.reshape(len(values), -1))
+
+
+def _packed(bits: np.ndarray) -> tuple[int, ...]:
+    """One word per row of `bits` (words, bits), the first least significant."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
     if packed.shape[1] <= 8:  # many narrow words at once
-        wide = np.zeros((len(values), 8), np.uint8)
+        wide = np.zeros((len(bits), 8), np.uint8)
         wide[:, : packed.shape[1]] = packed
         return tuple(wide.view("<u8").ravel().tolist())
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
@@ -28,7 +33,7 @@ def weight_words(matrix: np.ndarray, pe: int, simd: int, bits: int = 1) -> tuple
     mh, mw = matrix.shape
     tiles = matrix.reshape(mh // pe, pe, mw // simd, simd).transpose(0, 2, 1, 3)
     codes = tiles.reshape(-1, pe * simd)
-    return words(codes > 0 if bits == 1 else codes, bits)
+    return _packed(codes > 0) if bits == 1 else words(codes, bits)
 
 
 def preset_words(values: np.ndarray, pe: int, bits: int) -> tuple[int, ...]:

@@ -126,7 +126,7 @@ def _padding(
     mh = node.matrix.shape[0]
     if not isinstance(node, Conv) or node.padding == 0 or node.pad_value != 0:
         return (0,) * height, (0,) * width, np.zeros((1, 1, mh), np.int64)
-    weights = node.weights.astype(np.int64)
+    taps = node.weights.sum(axis=3, dtype=np.int64)  # (MH, kh, kw)
     (padded_rows, row_classes), (padded_columns, column_classes) = (
         _border_classes(size, kernel, node.stride, node.padding, n_positions)
         for size, kernel, n_positions in zip(
@@ -139,7 +139,7 @@ def _padding(
     return (
         row_classes,
         column_classes,
-        np.einsum("rcyx,oyxi->rco", either.astype(np.int64), weights),
+        np.einsum("rcyx,oyx->rco", either.astype(np.int64), taps),
     )
 
 
