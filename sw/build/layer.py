@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -148,14 +148,14 @@ def _parallel_window(
 ) -> ParallelWindowConfig:
     is_shallow = source.shape[1] <= DEEPEST_LUT_RAM
     memory = "lut_ram" if forms.has_lut_ram and is_shallow else "block"
-    # A product that takes a window the cycle after its first use says so from a register, unless its pipeline waits for the output:
-    # the next window follows in that cycle.
-    is_register = product.early_cycles > 0 and product.unit.back_pressure == "credit"
-    return ParallelWindowConfig(
-        memory=memory,
-        back_pressure="direct" if is_register else "registered",
-        **_window_shape(node, source),
-    )
+    window = ParallelWindowConfig(memory=memory, **_window_shape(node, source))
+    # A product that takes a window the cycle after its first use says so from a register, unless its pipeline waits for the output: where
+    # the next window would come late, it may follow in that cycle.
+    uses, early = product.unit.uses, product.early_cycles
+    is_late = window.schedule.paced_interval(1, uses, early) > window.outputs_per_frame * uses
+    if early and product.unit.back_pressure == "credit" and is_late:
+        return replace(window, back_pressure="direct")
+    return window
 
 
 def _window_shape(node: Conv, source: EdgeType) -> dict[str, Any]:
