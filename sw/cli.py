@@ -26,7 +26,7 @@ from .arguments import (
     PlanFile,
     Quiet,
 )
-from .errors import RbonnError, ToolchainNotFoundError
+from .errors import DoesNotFitError, PlanError, RbonnError, ToolchainNotFoundError
 from .explore.command import explore
 from .terminal import Terminal
 
@@ -248,18 +248,34 @@ def plan(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose the folding of every layer, and say what it costs and how fast it is."""
+    """Choose the folding of every layer, and say what it costs, how fast it is, and what keeps it from being faster."""
+    from .plan.limits import limits_of
     from .plan.plan import save_plan
+    from .plan.roofline import roofline
     from .project import Project
+    from .report.changes import with_changes
     from .report.tables import plan_table
 
     terminal = Terminal(as_json, quiet)
-    project = Project.find(network, board, fps=fps, clock_mhz=clock)
+    try:
+        project = Project.find(network, board, fps=fps, clock_mhz=clock)
+    except (DoesNotFitError, PlanError) as error:
+        raise with_changes(terminal, error, network, board, fps, clock) from error
     if output is not None:
         save_plan(project.plan, output)
         terminal.wrote(output)
-    terminal.json({"schema": 1, **asdict(project.summary)})
-    plan_table(terminal, project.summary)
+    limits = limits_of(project.network, project.plan, project.board, project.elaboration)
+    roof = roofline(project.network, project.board, project.elaboration, project.plan.clock_hz)
+    terminal.json(
+        {
+            "schema": 1,
+            "fits": True,
+            **asdict(project.summary),
+            "limits": asdict(limits),
+            "roofline": {**asdict(roof), "share": roof.share, "roof": roof.roof},
+        }
+    )
+    plan_table(terminal, project.summary, limits, roof)
 
 
 app.command()(explore)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ..build.result import BuildResult
+from ..plan.limits import Limits
+from ..plan.roofline import Roofline
 from ..plan.summary import PlanSummary
 from ..terminal import Terminal
 
@@ -38,11 +40,17 @@ class Simulated(Protocol):
     def simulator(self) -> str: ...
 
 
-def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
-    """A row per layer, and what follows for the whole."""
+def plan_table(
+    terminal: Terminal,
+    summary: PlanSummary,
+    limits: Limits | None = None,
+    roofline: Roofline | None = None,
+) -> None:
+    """A row per layer, and what follows for the whole; with `limits` what keeps layers from being faster, with `roofline` how fast the board could be."""
+    columns = ["layer", "kind", "matrix", "PE", "SIMD", "cycles", "LUT4", "RAMs"]
     terminal.table(
         f"{summary.network} on {summary.board}",
-        ["layer", "kind", "matrix", "PE", "SIMD", "cycles", "LUT4", "RAMs"],
+        [*columns, *(["bound by"] if limits else [])],
         (
             [
                 layer.name,
@@ -53,6 +61,7 @@ def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
                 layer.cycles_per_frame or None,
                 layer.lut4,
                 layer.block_rams,
+                *([limits.binds.get(layer.name, "")] if limits else []),
             ]
             for layer in summary.layers
         ),
@@ -64,6 +73,35 @@ def plan_table(terminal: Terminal, summary: PlanSummary) -> None:
     )
     terminal.result(
         f"estimated before synthesis: {totals.lut4} LUT4, {totals.ff} flip-flops, {totals.block_rams} block RAMs"
+    )
+    if limits:
+        terminal.result(limit_line(limits, summary.initiation_interval_cycles))
+    if roofline:
+        terminal.result(roofline_line(roofline))
+
+
+def limit_line(limits: Limits, interval_cycles: int) -> str:
+    """What keeps a plan from being faster, in words."""
+    first, *others = [name for name in limits.interval_layers if name in limits.binds or not limits.binds]  # fmt: skip
+    names = f"{first} and {len(others)} more" if others else first
+    if limits.kind is None:
+        return f"{interval_cycles} cycles set by {names}, not by the board: faster foldings fit"
+    if limits.kind == "cycles":
+        return f"{interval_cycles} cycles set by {names}, which no folding makes faster"
+    return (
+        f"{interval_cycles} cycles set by {names}: faster foldings take {limits.needed} {limits.kind} more, "
+        f"{limits.left} are left"
+    )
+
+
+def roofline_line(roofline: Roofline) -> str:
+    """How fast a board could be, and where a plan stands, in words."""
+    intensity = roofline.operations_per_weight_bit
+    read = "weights in logic" if intensity is None else f"{intensity:.1f} per weight bit read"
+    return (
+        f"roofline: {roofline.peak_operations_per_second / 1e9:.4g} G operations of one bit per second in lookup tables, "
+        f"{roofline.weight_bits_per_second / 1e9:.4g} Gbit/s of weights; here {roofline.operations_per_second / 1e9:.4g} G, "
+        f"{read}: {100 * roofline.share:.0f} % of what {roofline.roof} allow"
     )
 
 

@@ -29,8 +29,14 @@ def test_plan_as_json_has_the_documented_fields(rbonn, network_file) -> None:
     assert status == 0
     plan = json.loads(out)
     assert set(plan) == {
-        "schema", "network", "board", "clock_hz", "layers", "initiation_interval_cycles", "latency_cycles",
-        "frames_per_second", "totals",
+        "schema", "fits", "network", "board", "clock_hz", "layers", "initiation_interval_cycles", "latency_cycles",
+        "frames_per_second", "totals", "limits", "roofline",
+    }  # fmt: skip
+    assert plan["fits"] is True
+    assert set(plan["limits"]) == {"interval_layers", "binds", "kind", "needed", "left"}
+    assert set(plan["roofline"]) == {
+        "peak_operations_per_second", "weight_bits_per_second", "operations_per_frame", "weight_bits_per_frame",
+        "operations_per_weight_bit", "attainable_operations_per_second", "operations_per_second", "share", "roof",
     }  # fmt: skip
     assert set(plan["layers"][0]) == {
         "name", "kind", "mh", "mw", "pe", "simd", "cycles_per_frame", "lut4", "block_rams",
@@ -103,6 +109,21 @@ def test_a_network_that_does_not_fit_says_what_is_missing(rbonn, tmp_path) -> No
         "does not fit icebreaker: block RAMs:",
         "30 available",
     )
+
+
+def test_what_would_fit_is_told_and_is_in_the_json(rbonn, tmp_path) -> None:
+    save_network(random_network((28, 28, 1), [], [1024]), tmp_path / "large.safetensors")
+    command = ("plan", tmp_path / "large.safetensors", "--board", "icebreaker", "-q")
+    fails(rbonn(*command), "It would fit with the board ulx3s-")
+    status, out, err = rbonn(*command, "--json")
+    assert status == 1
+    found = json.loads(out)
+    assert set(found) == {"schema", "fits", "network", "board", "reason", "changes"}
+    assert found["fits"] is False
+    assert found["reason"] in err
+    (change,) = found["changes"]
+    assert set(change) == {"kind", "value", "frames_per_second", "accuracy"}
+    assert change["value"] in err
 
 
 def test_a_frame_rate_out_of_reach_names_the_best(rbonn, network_file) -> None:
