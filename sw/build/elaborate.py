@@ -179,7 +179,7 @@ class _Graph:
         """A FIFO beside a late branch; how deep it must be is known when all stages are."""
         n_transfers = self.network.edges[edge].elements // stream.lanes
         width = stream.lanes * stream.element_bits
-        config = self._fifo(width, max(n_transfers, LEAST_DEPTH), n_transfers)
+        config = skip_fifo(width, max(n_transfers, LEAST_DEPTH), n_transfers, self.forms)
         source = self.append(add, "skip", config, stream.source)
         self.fifos.append(source.stage)
         return replace(stream, source=source)
@@ -240,10 +240,12 @@ class _Graph:
         if depth is None:
             return stage
         config = stage.config
-        return replace(stage, config=self._fifo(config.input_width, depth, config.inputs_per_frame))
+        fifo = skip_fifo(config.input_width, depth, config.inputs_per_frame, self.forms)
+        return replace(stage, config=fifo)
 
-    def _fifo(self, width: int, depth: int, n_transfers: int) -> FifoConfig:
-        """A FIFO in the memory that suits its depth; one that turns out shallow is no later than it was planned to be."""
-        if depth <= SHALLOW and self.forms.has_lut_ram:
-            return FifoConfig(width, depth, n_transfers, "lut_ram")
-        return FifoConfig(width, depth, n_transfers, "block", **self.forms.memory(depth))
+
+def skip_fifo(width: int, depth: int, n_transfers: int, forms: DeviceForms) -> FifoConfig:
+    """A FIFO in the memory that suits its depth; one that turns out shallow is no later than it was planned to be."""
+    if depth <= SHALLOW and forms.has_lut_ram:
+        return FifoConfig(width, depth, n_transfers, "lut_ram")
+    return FifoConfig(width, depth, n_transfers, "block", **forms.memory(depth))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ortools.sat.python import cp_model
 
@@ -44,7 +44,7 @@ class Choice:
     Members
     -------
     options : dict - by layer
-    cost : Resources - of options and converters
+    cost : Resources - of options, converters and FIFOs
     price, least_price : int - what they take, and what no choice that fits and is as fast takes less than: proved
     """
 
@@ -70,11 +70,20 @@ class Fastest:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Layers, what lies between them, and the device's family that both cost resources of."""
+    """Layers, what lies between them, and the device's family that both cost resources of.
+
+    Parameters
+    ----------
+    options : dict - of each layer
+    joints : list of Joint
+    family : str
+    fifos : dict - what FIFOs take that are as wide as a layer's results, by layer and PE
+    """
 
     options: Options
     joints: Sequence[Joint]
     family: str
+    fifos: Mapping[str, Mapping[int, Resources]] = field(default_factory=dict)
 
     def fastest(
         self, limits: Sequence[int], left: Resources, refused: Sequence[Chosen] = ()
@@ -106,11 +115,23 @@ class Question:
         model = self._model(limit, left, ())
         return model.least(prices) if model is not None else None
 
+    def cost(self, chosen: Chosen) -> Resources:
+        """Of options, converters and FIFOs."""
+        total = sum((option.cost for option in chosen.values()), start=Resources())
+        for name, costs in self.fifos.items():
+            total += costs[chosen[name].folding.pe]
+        for joint in self.joints:
+            lanes = chosen[joint.source].folding.pe if joint.source else joint.source_lanes
+            reader = chosen[joint.reader]
+            reader_lanes = reader.folding.pe if joint.is_join else reader.input_lanes
+            total += joint.cost(lanes, reader_lanes, self.family)
+        return total
+
     def _model(self, limit: int, left: Resources, refused: Sequence[Chosen]) -> _Model | None:
         options = {name: _within(layer, limit) for name, layer in self.options.items()}
         if not all(options.values()):
             return None
-        return _Model(options, self.joints, self.family, limit, left, refused)
+        return _Model(self, options, limit, left, refused)
 
 
 def _within(layer: Sequence[Option], limit: int) -> list[Option]:
@@ -133,8 +154,7 @@ class _Model:
     """The CP-SAT model of one interval."""
 
     def __init__(
-        self, options: Mapping[str, Sequence[Option]], joints: Sequence[Joint], family: str, limit: int, left: Resources,
-        refused: Sequence[Chosen],
+        self, question: Question, options: Options, limit: int, left: Resources, refused: Sequence[Chosen]
     ) -> None:  # fmt: skip
         self.model = model = cp_model.CpModel()
         self.options = options
@@ -145,12 +165,12 @@ class _Model:
         for takes in self.takes.values():
             model.add_exactly_one(takes)
         self.terms: list[tuple[Resources, cp_model.IntVar]] = [
-            (option.cost, taken)
+            (option.cost + question.fifos.get(name, {}).get(option.folding.pe, Resources()), taken)
             for name, layer in options.items()
             for option, taken in zip(layer, self.takes[name], strict=True)
         ]
-        for joint in joints:
-            self._join(joint, family, limit)
+        for joint in question.joints:
+            self._join(joint, question.family, limit)
         self.used = [
             sum(amounts(cost)[kind] * taken for cost, taken in self.terms) for kind in range(4)
         ]

@@ -1,29 +1,29 @@
 """Chooses the folding of every layer: the fastest that fits the board, or the smallest that reaches a frame rate.
 
-Within a budget of the board's resources `choice` finds the best options of all layers, and what lies between them but FIFOs. How deep FIFOs are
-follows from the schedule of a whole accelerator, so each choice is elaborated and its estimate is what must fit (`total_cost`). What an accelerator takes
-beside its choice (link, entrance, forks, FIFOs) is what the next choice leaves room for, until one fits; what did not fit is not chosen again.
+Within a budget of the board's resources `choice` finds the best options of all layers, and what lies between them. How much FIFOs hold
+follows from the schedule of a whole accelerator, so each choice is elaborated and its estimate is what must fit (`total_cost`). The next choice is made with FIFOs that
+hold as much, and leaves room for what else the accelerator takes (link, entrance, forks), until one fits; what did not fit is not chosen again.
 
 What is proved. An interval below `Finding.least_interval_cycles` is impossible with any options that `options` lists, by the estimates of `costs`, within the
 budget: the solver shows it leaving room for the link alone. Where that is the plan's interval, no plan is faster. `Finding.least_price` is the solver's
-bound for the price of options and converters within the plan's interval, `Finding.price` what the plan's take; where they are equal the plan is the cheapest among those
-beside which as much room is left.
+bound for the price of options, converters and FIFOs within the plan's interval, `Finding.price` what the plan's take; where they are equal the plan is the cheapest of all whose FIFOs hold
+as much as those of the choice before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...boards.board import Board
 from ..build.device_forms import device_forms
-from ..build.elaborate import elaborate
+from ..build.elaborate import Elaboration, elaborate
 from ..errors import DoesNotFitError, PlanError
 from ..network import Binarise, Conv, Dense, Network, Thermometer
 from .choice import Chosen, Options, Prices, Question
 from .costs import LINK, Resources, stages_cost
 from .folding import Folding
-from .joints import find_joints
+from .joints import find_fifos, find_joints
 from .options import amounts, layer_options
 from .plan import AcceleratorPlan
 from .resources import placed
@@ -148,6 +148,7 @@ class _Search:
     def __init__(self, network: Network, board: Board, clock_hz: int) -> None:
         self.network, self.board, self.clock_hz = network, board, clock_hz
         self.options = all_options(network, board)
+        self.fifos = find_fifos(network)
         self.question = Question(self.options, find_joints(network), board.family)
         fastest = {name: layer[0].cycles for name, layer in self.options.items()}
         slowest = max(fastest, key=lambda name: fastest[name])
@@ -168,34 +169,55 @@ class _Search:
         return best
 
     def _within(self, limits: Sequence[int], prices: Prices, there: Resources) -> Finding | None:
-        """The best plan that fits `there`."""
-        beside, refused = placed(LINK, self.board.family), []
-        least = None
+        """The best plan that fits `there`: the first that is found, or the one that is found when its FIFOs are known."""
+        beside, question = placed(LINK, self.board.family), self.question
+        refused: list[Chosen] = []
+        best, best_price, least = None, 0, None
         for _ in range(ROUNDS):
             left = _less(there, beside)
-            fastest = self.question.fastest(limits, left, refused)
+            fastest = question.fastest(limits, left, refused)
             least = fastest.least if least is None else least
             if fastest.limit is None or least is None:
-                return None
-            choice = self.question.cheapest(fastest.limit, left, prices, refused)
+                break
+            choice = question.cheapest(fastest.limit, left, prices, refused)
             if choice is None:
-                return None
-            foldings = _foldings(choice.options)
-            total, interval = self._measured(foldings)
-            if interval <= fastest.limit and _fits(total, there):
+                break
+            foldings = {name: option.folding for name, option in choice.options.items()}
+            built = elaborate(self.network, foldings, device_forms(self.board))
+            total, interval = self._total(built), built.config.interval_cycles
+            price = sum(a * b for a, b in zip(prices, amounts(total), strict=True))
+            question = replace(self.question, fifos=self._fifos(built))
+            beside = total.beyond(question.cost(choice.options))
+            if interval > fastest.limit or not _fits(total, there):
+                refused.append(choice.options)
+                continue
+            known = best is not None
+            if best is None or (interval, price) < (best.interval_cycles, best_price):
                 plan = AcceleratorPlan(
                     self.network.name, self.network.hash(), self.board.name, self.clock_hz, foldings
                 )
-                return Finding(plan, interval, min(least, interval), choice.price, choice.least_price)  # fmt: skip
-            refused.append(choice.options)
-            beside = total.beyond(choice.cost)
-        return None
+                best = Finding(plan, interval, min(least, interval), choice.price, choice.least_price)  # fmt: skip
+                best_price = price
+            if known or not self.fifos:
+                break
+        return best
 
-    def _measured(self, foldings: dict[str, Folding]) -> tuple[Resources, int]:
-        """What an accelerator takes, and its interval."""
-        config = elaborate(self.network, foldings, device_forms(self.board)).config
-        total = LINK + stages_cost((stage.config for stage in config.stages), self.board.family)
-        return placed(total, self.board.family), config.interval_cycles
+    def _fifos(self, built: Elaboration) -> dict[str, dict[int, Resources]]:
+        """What FIFOs take that hold as much as in an accelerator, by the layer whose results they hold and its PE."""
+        widths = {stage.name: stage.config.input_width for stage in built.config.stages}
+        found: dict[str, dict[int, Resources]] = {}
+        for fifo in self.fifos:
+            held = built.skips[fifo.name].planned * widths[fifo.name] // fifo.element_bits
+            costs = found.setdefault(fifo.source, {})
+            for lanes in {option.folding.pe for option in self.options[fifo.source]}:
+                cost = fifo.cost(lanes, held, self.board)
+                costs[lanes] = costs.get(lanes, Resources()) + cost
+        return found
+
+    def _total(self, built: Elaboration) -> Resources:
+        """What an accelerator takes as it is placed, link included."""
+        stages = (stage.config for stage in built.config.stages)
+        return placed(LINK + stages_cost(stages, self.board.family), self.board.family)
 
     def does_not_fit(self) -> DoesNotFitError:
         """What even the smallest plan needs beyond what there is."""
@@ -234,7 +256,8 @@ class _Search:
                     return _shortage(kind, least + amounts(link)[kind], self.board)
         choice = self.question.cheapest(limit, _PLENTY, fair_prices(self.board))
         assert choice is not None, "each layer has an option within the limit"
-        total = self._measured(_foldings(choice.options))[0]
+        foldings = {name: option.folding for name, option in choice.options.items()}
+        total = total_cost(self.network, foldings, self.board)
         over = [kind for kind in _SCARCEST_FIRST if amounts(total)[kind] > amounts(there)[kind]]
         return _shortage(over[0], amounts(total)[over[0]], self.board) if over else "no plan was found"  # fmt: skip
 
@@ -267,10 +290,6 @@ def _only(kind: int) -> Prices:
     prices = [0, 0, 0, 0]
     prices[kind] = 1
     return tuple(prices)  # pyright: ignore[reportReturnType]
-
-
-def _foldings(chosen: Chosen) -> dict[str, Folding]:
-    return {name: option.folding for name, option in chosen.items()}
 
 
 def _shortage(kind: int, needed: int, board: Board) -> str:
