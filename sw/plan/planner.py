@@ -93,7 +93,14 @@ def find_plan(
         if found is None:
             raise search.does_not_fit()
         return found
-    limit = cycles_for(frames_per_second, clock_hz)
+    if not frames_per_second >= 0:
+        raise PlanError(
+            f"Frames per second must be a number of at least 0, not {frames_per_second:g}",
+            "Leave out --fps for as many as fit.",
+        )
+    limit = search.limits[-1]  # slower plans are no smaller
+    if not frames_per_second * limit <= clock_hz:
+        limit = cycles_for(frames_per_second, clock_hz)
     found = search.found([limit], CELLS) if limit >= search.floor else None
     if found is None:
         raise search.out_of_reach(frames_per_second)

@@ -18,7 +18,7 @@ from rbonn.sw.plan.costs import LINK, block_rams, stage_cost
 from rbonn.sw.plan.folding import Folding, divisors, foldings, window_lanes
 from rbonn.sw.plan.options import amounts, layer_options
 from rbonn.sw.plan.plan import load_plan, save_plan
-from rbonn.sw.plan.planner import make_plan, total_cost
+from rbonn.sw.plan.planner import cycles_for, find_plan, make_plan, total_cost
 from rbonn.sw.plan.resources import Resources, placed
 from rbonn.sw.plan.summary import summarise
 
@@ -91,6 +91,41 @@ def test_a_frame_rate_is_reached_with_less_than_the_fastest_plan_takes() -> None
 def test_a_frame_rate_out_of_reach_names_the_best() -> None:
     with pytest.raises(PlanError, match=r"reaches at most [0-9]+ frames per second at 36 MHz"):
         make_plan(NETWORK, ICEBREAKER, frames_per_second=1e7)
+
+
+def test_a_frame_rate_out_of_reach_says_what_runs_short_and_what_the_board_reaches() -> None:
+    few = replace(ICEBREAKER, capacity=replace(ICEBREAKER.capacity, plan_lut4=(2_000,)))
+    best = summarise(NETWORK, make_plan(NETWORK, few), few).frames_per_second
+    message = (
+        f"at most {best:.0f} frames per second at 36 MHz on icebreaker, not {1.1 * best:g}: "
+        "logic cells: about [0-9]+ needed, 2000 usable of 5280"
+    )
+    with pytest.raises(PlanError, match=message):
+        make_plan(NETWORK, few, frames_per_second=1.1 * best)
+    with pytest.raises(PlanError, match=r"not 1e\+07: layer conv1 takes [0-9]+ cycles a frame"):
+        make_plan(NETWORK, ICEBREAKER, frames_per_second=1e7)
+
+
+def test_a_frame_rate_of_0_gives_the_smallest_plan() -> None:
+    plans = [make_plan(NETWORK, ICEBREAKER, frames_per_second=rate) for rate in (0, 0.1)]
+    assert plans[0] == plans[1]
+    with pytest.raises(PlanError, match="must be a number of at least 0, not nan"):
+        make_plan(NETWORK, ICEBREAKER, frames_per_second=float("nan"))
+
+
+@pytest.mark.parametrize("clock_hz", [36_000_000, 75_000_000])
+def test_the_interval_for_a_frame_rate_is_the_longest_that_reaches_it(clock_hz: int) -> None:
+    for cycles in (1, 7, 98, 784, 13_068, 73_728):
+        assert cycles_for(clock_hz / cycles, clock_hz) == cycles
+        assert cycles_for(clock_hz / cycles * 1.0001, clock_hz) == cycles - 1 or cycles > 5000
+    assert cycles_for(2 * clock_hz, clock_hz) == 0
+
+
+def test_what_is_proved_of_a_plan_is_that_nothing_is_faster_or_cheaper() -> None:
+    finding = find_plan(NETWORK, ULX3S_25F)
+    assert finding.interval_cycles == finding.least_interval_cycles
+    assert finding.price == finding.least_price
+    assert finding.plan == make_plan(NETWORK, ULX3S_25F)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
