@@ -164,7 +164,7 @@ def _processes(jobs: int) -> Iterator[Client]:
         "threads_per_worker": 1,
         "processes": True,
         "memory_limit": None,
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",  # any free port: several explorations may run at once
         "silence_logs": logging.CRITICAL,
     }
     with (

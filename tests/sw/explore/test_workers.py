@@ -1,8 +1,10 @@
 """`rbonn.sw.explore.workers`: work in this process and on Dask's workers, some of which die."""
 
+import logging
 import os
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -112,3 +114,89 @@ def test_work_that_kills_worker_after_worker_is_given_up_and_the_rest_is_done(
             deadly.result()
         assert [job.result() for job in harmless] == [0, 1, 2, 3]
     assert len(list(tmp_path.glob("death.*"))) == 3
+
+
+def until_unwanted(folder: Path) -> None:
+    """Says when it has started and when its result is no longer waited for."""
+    (folder / "started").touch()
+    end = time.monotonic() + 30
+    while is_wanted() and time.monotonic() < end:
+        time.sleep(0.05)
+    (folder / ("late" if time.monotonic() >= end else "unwanted")).touch()
+
+
+def appears(path: Path) -> bool:
+    end = time.monotonic() + 30
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return path.exists()
+
+
+@pytest.fixture
+def cluster():
+    """A scheduler and a worker that belong to nobody in particular."""
+    from distributed import LocalCluster
+
+    options = {"n_workers": 1, "threads_per_worker": 1, "memory_limit": None}
+    with LocalCluster(
+        **options, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+    ) as cluster:
+        yield cluster
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_cluster_do_the_work_and_stay(cluster, tmp_path: Path) -> None:
+    with open_workers(1, cluster.scheduler_address) as workers:
+        one = workers.submit(counted, tmp_path, "one", 1)
+        assert workers.submit(total, tmp_path, one, 2).result() == 3
+    with open_workers(1, cluster.scheduler_address) as workers:
+        assert workers.submit(os.getpid).result() != os.getpid()
+
+
+@pytest.mark.slow
+def test_work_on_a_cluster_ends_when_it_is_taken_back(cluster, tmp_path: Path) -> None:
+    with open_workers(1, cluster.scheduler_address) as workers:
+        job = workers.submit(until_unwanted, tmp_path)
+        assert appears(tmp_path / "started")
+        assert not (tmp_path / "unwanted").exists()
+    del job
+    assert appears(tmp_path / "unwanted")
+
+
+@pytest.mark.slow
+def test_a_cluster_with_another_version_is_refused(cluster, monkeypatch) -> None:
+    monkeypatch.setattr("rbonn.sw.explore.workers.importlib.metadata.version", lambda name: "0.0")
+    with (
+        pytest.raises(DeviceError, match=r"the worker has rbonn .*, this is 0\.0"),
+        open_workers(1, cluster.scheduler_address),
+    ):
+        pass
+
+
+def started_tool(folder: Path) -> None:
+    """A tool in a session of its own, as `run_tool` starts them, that nobody waits for any more."""
+    tool = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    (folder / str(tool.pid)).touch()
+    time.sleep(60)
+
+
+@pytest.mark.slow
+def test_what_workers_of_this_machine_have_started_ends_with_them(tmp_path: Path) -> None:
+    with open_workers(2) as workers:
+        job = workers.submit(started_tool, tmp_path)
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.05)
+    del job
+    (pid,) = (int(path.name) for path in tmp_path.iterdir())
+    end = time.monotonic() + 10
+    while _runs(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
