@@ -20,6 +20,7 @@ from ..build.device_forms import device_forms
 from ..build.elaborate import Elaboration, elaborate
 from ..errors import DoesNotFitError, PlanError
 from ..network import Binarise, Conv, Dense, Network, Thermometer
+from .budget import PLENTY, budget, fits, lacking, less, shortage
 from .choice import Chosen, Options, Prices, Question
 from .costs import LINK, Resources, stages_cost
 from .folding import Folding
@@ -181,7 +182,7 @@ class _Search:
         refused: list[Chosen] = []
         best, best_price, least = None, 0, None
         for _ in range(ROUNDS):
-            left = _less(there, beside)
+            left = less(there, beside)
             fastest = question.fastest(limits, left, refused)
             least = fastest.least if least is None else least
             if fastest.limit is None or least is None:
@@ -195,7 +196,7 @@ class _Search:
             price = sum(a * b for a, b in zip(prices, amounts(total), strict=True))
             question = replace(self.question, fifos=self._fifos(built))
             beside = total.beyond(question.cost(choice.options))
-            if interval > fastest.limit or not _fits(total, there):
+            if interval > fastest.limit or not fits(total, there):
                 refused.append(choice.options)
                 continue
             known = best is not None
@@ -251,65 +252,11 @@ class _Search:
         )
 
     def _lacking(self, limit: int) -> str:
-        """Which resource runs short within `limit` cycles: the first of which too little is there even if all else suffices, or else alone."""
-        link = placed(LINK, self.board.family)
-        there = budget(self.board, self.board.capacity.lut4_budgets[-1])
-        for rest in (_less(there, link), _PLENTY):
-            for kind in _SCARCEST_FIRST:
-                left = [*amounts(rest)]
-                left[kind] = _MUCH
-                least = self.question.least(limit, Resources(left[0], left[3], left[1], left[2]), _only(kind))  # fmt: skip
-                if least is not None and least + amounts(link)[kind] > amounts(there)[kind]:
-                    return _shortage(kind, least + amounts(link)[kind], self.board)
-        choice = self.question.cheapest(limit, _PLENTY, fair_prices(self.board))
+        """Which resource runs short within `limit` cycles."""
+        words = lacking(self.question, limit, self.board)
+        if words:
+            return words
+        choice = self.question.cheapest(limit, PLENTY, fair_prices(self.board))
         assert choice is not None, "each layer has an option within the limit"
         foldings = {name: option.folding for name, option in choice.options.items()}
-        total = total_cost(self.network, foldings, self.board)
-        over = [kind for kind in _SCARCEST_FIRST if amounts(total)[kind] > amounts(there)[kind]]
-        return _shortage(over[0], amounts(total)[over[0]], self.board) if over else "no plan was found"  # fmt: skip
-
-
-_SCARCEST_FIRST = (1, 2, 0, 3)
-"""Kinds of resources (`options.amounts`) in the order in which their shortage is told."""
-
-_MUCH = 1 << 40
-_PLENTY = Resources(_MUCH, _MUCH, _MUCH, _MUCH)
-"""More than any device has."""
-
-
-def budget(board: Board, lut4: int) -> Resources:
-    """What a plan may take: `lut4` cells, all block RAMs and multipliers, which are counted exactly, and of the flip-flops as large a part as is planned of lookup tables."""
-    there = board.capacity
-    return Resources(lut4, int(there.ff * there.PLAN_SHARE), there.block_rams, there.dsp)
-
-
-def _fits(total: Resources, there: Resources) -> bool:
-    return all(a <= b for a, b in zip(amounts(total), amounts(there), strict=True))
-
-
-def _less(there: Resources, taken: Resources) -> Resources:
-    """What is left, below 0 where too much is taken."""
-    return there + taken.times(-1)
-
-
-def _only(kind: int) -> Prices:
-    """Prices by which nothing counts but one kind."""
-    prices = [0, 0, 0, 0]
-    prices[kind] = 1
-    return tuple(prices)  # pyright: ignore[reportReturnType]
-
-
-def _shortage(kind: int, needed: int, board: Board) -> str:
-    """How much of one kind (`options.amounts`) is needed, and is there."""
-    capacity = board.capacity
-    if kind == 1:
-        return f"block RAMs: {needed} needed, {capacity.block_rams} available"
-    if kind == 2:
-        return f"DSP blocks: {needed} needed, {capacity.dsp} available"
-    lut4 = capacity.lut4_budgets[-1]
-    name, usable, there = "LUT4", lut4, capacity.lut4
-    if kind == 3:
-        name, usable, there = "flip-flops", budget(board, lut4).ff, capacity.ff
-    elif board.family == "ice40":
-        name = "logic cells"
-    return f"{name}: about {needed} needed, {usable} usable of {there}"
+        return shortage(total_cost(self.network, foldings, self.board), self.board)

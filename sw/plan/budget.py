@@ -1,0 +1,81 @@
+"""What a plan may take of a board, and which part of that runs short."""
+
+from __future__ import annotations
+
+from ...boards.board import Board
+from .choice import Prices, Question
+from .costs import LINK
+from .options import amounts
+from .resources import Resources, placed
+
+_SCARCEST_FIRST = (1, 2, 0, 3)
+"""Kinds of resources (`options.amounts`) in the order in which their shortage is told."""
+
+_MUCH = 1 << 40
+PLENTY = Resources(_MUCH, _MUCH, _MUCH, _MUCH)
+"""More than any device has."""
+
+
+def budget(board: Board, lut4: int) -> Resources:
+    """What a plan may take: `lut4` cells, all block RAMs and multipliers, which are counted exactly, and of the flip-flops as large a part as is planned of lookup tables."""
+    there = board.capacity
+    return Resources(lut4, int(there.ff * there.PLAN_SHARE), there.block_rams, there.dsp)
+
+
+def fits(total: Resources, there: Resources) -> bool:
+    """Whether there is enough of everything."""
+    return all(a <= b for a, b in zip(amounts(total), amounts(there), strict=True))
+
+
+def less(there: Resources, taken: Resources) -> Resources:
+    """What is left, below 0 where too much is taken."""
+    return there + taken.times(-1)
+
+
+def lacking(question: Question, limit: int, board: Board) -> str:
+    """Which resource keeps layers from `limit` cycles, in words: the first of which too little is there if all else is kept within the board, or else if nothing is.
+
+    Empty where each of them alone suffices. What is needed is what the solver proves, FIFOs not counted.
+    """
+    link = placed(LINK, board.family)
+    there = budget(board, board.capacity.lut4_budgets[-1])
+    for rest in (less(there, link), PLENTY):
+        for kind in _SCARCEST_FIRST:
+            left = [*amounts(rest)]
+            left[kind] = _MUCH
+            cells, block_rams, dsp, ff = left
+            least = question.least(limit, Resources(cells, ff, block_rams, dsp), _only(kind))
+            if least is not None and least + amounts(link)[kind] > amounts(there)[kind]:
+                return _in_words(kind, least + amounts(link)[kind], board)
+    return ""
+
+
+def shortage(total: Resources, board: Board) -> str:
+    """Which resource is exceeded, in words."""
+    there = amounts(budget(board, board.capacity.lut4_budgets[-1]))
+    for kind in _SCARCEST_FIRST:
+        if amounts(total)[kind] > there[kind]:
+            return _in_words(kind, amounts(total)[kind], board)
+    return "no plan was found"
+
+
+def _only(kind: int) -> Prices:
+    """Prices by which nothing counts but one kind."""
+    cells, block_rams, dsp, ff = (int(kind == k) for k in range(4))
+    return cells, block_rams, dsp, ff
+
+
+def _in_words(kind: int, needed: int, board: Board) -> str:
+    """How much of one kind is needed, and is there."""
+    capacity = board.capacity
+    if kind == 1:
+        return f"block RAMs: {needed} needed, {capacity.block_rams} available"
+    if kind == 2:
+        return f"DSP blocks: {needed} needed, {capacity.dsp} available"
+    lut4 = capacity.lut4_budgets[-1]
+    name, usable, there = "LUT4", lut4, capacity.lut4
+    if kind == 3:
+        name, usable, there = "flip-flops", budget(board, lut4).ff, capacity.ff
+    elif board.family == "ice40":
+        name = "logic cells"
+    return f"{name}: about {needed} needed, {usable} usable of {there}"
