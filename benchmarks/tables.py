@@ -29,7 +29,9 @@ def rows() -> dict[str, list[str]]:
     operands = json.loads((RESULTS / "operands.json").read_text())["rows"]
     ablation = json.loads((RESULTS / "rbonn_ablation.json").read_text())
     cifar10 = json.loads((RESULTS / "cifar10_networks.json").read_text())["results"]
+    plans = json.loads((RESULTS / "planner.json").read_text())["results"]
     return {
+        "plans": [_plans(result) for result in plans],
         "cifar10": [_cifar10(result) for result in cifar10],
         "cifar10_runs": [_cifar10_run(result) for result in cifar10],
         "networks": [_network(result) for result in light],
@@ -87,6 +89,28 @@ def updated(text: str) -> str:
 
 def _name(result: dict[str, Any]) -> str:
     return f"`{result['network']}`, {result['board']}"
+
+
+def _plans(result: dict[str, Any]) -> str:
+    """A pair of `planner.py`: the fastest plan, the greedy ones, and the smallest that are as fast as these."""
+    fastest = result["fastest"]
+    if fastest is None:
+        return _row(_name(result), "does not fit", *[""] * 5, result["seconds"])
+    least = fastest["least_interval_cycles"]
+    proved = "proved" if least == fastest["interval_cycles"] else f"none below {least} cycles"
+    cells = [_name(result), f"{fastest['frames_per_second']:.0f}, {fastest['luts']}", proved]
+    for name in ("greedy", "greedy_luts"):
+        plan, smallest = result[name]["plan"], result[name].get("smallest")
+        if plan is None:
+            cells += ["does not fit", ""]
+            continue
+        rate, more = plan["frames_per_second"], smallest["luts"] / plan["luts"] - 1
+        cells += [
+            f"{rate:.0f}, {plan['luts']}",
+            f"{fastest['frames_per_second'] / rate:.2f} x, {100 * more:+.1f} %",
+        ]
+    greedy = result["greedy"]
+    return _row(*cells, f"{result['seconds']}, {greedy['smallest_seconds']}, {greedy['seconds']}")
 
 
 def _cifar10(result: dict[str, Any]) -> str:
