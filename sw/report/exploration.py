@@ -66,7 +66,7 @@ def _build_table(terminal: Terminal, exploration: Exploration, numbers: dict[str
     points = {point.name: point for point in exploration.points}
     terminal.table(
         "Placed and routed",
-        ["front", "network", "board", "frames/s", "LUT4 est.", "LUT4", "RAMs", "Fmax min", "median", "max", "MHz", "met"],
+        ["front", "network", "board", "LUT4 est.", "LUT4", "RAMs", "Fmax min", "median", "max", "MHz", "met"],
         (
             _build_row(points[name], seeds, numbers.get(name))
             for name, seeds in exploration.builds.items()
@@ -84,7 +84,6 @@ def _build_row(point: Point, seeds: SeedsResult, number: int | None) -> list[obj
         number,
         point.request.label,
         point.request.board,
-        round(point.frames_per_second),
         point.lut4,
         used.lut4 if used else None,
         used.block_rams if used else None,
