@@ -246,7 +246,7 @@ class _Search:
         else:
             why = self._lacking(limit)
         return PlanError(
-            f"{self.network.name} reaches at most {self.clock_hz / best.interval_cycles:.0f} frames per second at {self.clock_hz / 1e6:g} MHz "
+            f"{self.network.name} reaches at most {self.clock_hz // best.interval_cycles} frames per second at {self.clock_hz / 1e6:g} MHz "
             f"on {self.board.name}, not {frames_per_second:g}: {why}",
             "Ask for fewer frames per second, a higher clock or a larger board.",
         )

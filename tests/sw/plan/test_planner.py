@@ -97,7 +97,7 @@ def test_a_frame_rate_out_of_reach_says_what_runs_short_and_what_the_board_reach
     few = replace(ICEBREAKER, capacity=replace(ICEBREAKER.capacity, plan_lut4=(2_000,)))
     best = summarise(NETWORK, make_plan(NETWORK, few), few).frames_per_second
     message = (
-        f"at most {best:.0f} frames per second at 36 MHz on icebreaker, not {1.1 * best:g}: "
+        f"at most {int(best)} frames per second at 36 MHz on icebreaker, not {1.1 * best:g}: "
         "logic cells: about [0-9]+ needed, 2000 usable of 5280"
     )
     with pytest.raises(PlanError, match=message):
