@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..build.process import terminable
 from ..errors import BuildFailedError, DeviceError, ToolchainNotFoundError
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def open_workers(jobs: int, scheduler: str | None = None) -> Iterator[Workers]:
         )
     # What Dask tells of workers that come and go would go to this program's messages.
     logging.getLogger("distributed").propagate = False
-    with _cluster(scheduler) if scheduler else _processes(jobs) as client:
+    with terminable(), _cluster(scheduler) if scheduler else _processes(jobs) as client:
         yield OnDask(client)
 
 
