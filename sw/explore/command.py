@@ -173,7 +173,7 @@ def _plot_path(asked: Path | None, folder: Path, terminal: Terminal) -> Path | N
                 f"{path}: a plot cannot be written as {path.suffix or 'a file without suffix'}",
                 "Name a .svg or .png file.",
             )
-        import matplotlib  # noqa: F401 - missing now rather than after the planning
+        from ..report import front_plot  # noqa: F401 - needs matplotlib, which is missed now rather than after the planning
 
         return path
     terminal.say("no plot: matplotlib is not installed (pip install 'rbonn[explore]')")
