@@ -152,10 +152,10 @@ def _parallel_window(
     # A product that takes a window the cycle after its first use says so from a register, unless its pipeline waits for the output: where
     # the next window would come late, it may follow in that cycle.
     uses, early = product.unit.uses, product.early_cycles
+    if not early or product.unit.back_pressure != "credit":
+        return window
     is_late = window.schedule.paced_interval(1, uses, early) > window.outputs_per_frame * uses
-    if early and product.unit.back_pressure == "credit" and is_late:
-        return replace(window, back_pressure="direct")
-    return window
+    return replace(window, back_pressure="direct") if is_late else window
 
 
 def _window_shape(node: Conv, source: EdgeType) -> dict[str, Any]:
