@@ -8,8 +8,8 @@ from .costs import LINK
 from .options import amounts
 from .resources import Resources, placed
 
-_SCARCEST_FIRST = (1, 2, 0, 3)
-"""Kinds of resources (`options.amounts`) in the order in which their shortage is told."""
+SCARCEST_FIRST = (1, 2, 0, 3)
+"""Kinds of resources (`options.amounts`) in the order in which their shortage is told: those that are counted exactly come first."""
 
 _MUCH = 1 << 40
 PLENTY = Resources(_MUCH, _MUCH, _MUCH, _MUCH)
@@ -40,7 +40,7 @@ def lacking(question: Question, limit: int, board: Board) -> str:
     link = placed(LINK, board.family)
     there = budget(board, board.capacity.lut4_budgets[-1])
     for rest in (less(there, link), PLENTY):
-        for kind in _SCARCEST_FIRST:
+        for kind in SCARCEST_FIRST:
             left = [*amounts(rest)]
             left[kind] = _MUCH
             cells, block_rams, dsp, ff = left
@@ -53,7 +53,7 @@ def lacking(question: Question, limit: int, board: Board) -> str:
 def shortage(total: Resources, board: Board) -> str:
     """Which resource is exceeded, in words."""
     there = amounts(budget(board, board.capacity.lut4_budgets[-1]))
-    for kind in _SCARCEST_FIRST:
+    for kind in SCARCEST_FIRST:
         if amounts(total)[kind] > there[kind]:
             return _in_words(kind, amounts(total)[kind], board)
     return "no plan was found"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import singledispatch
 
+from ...hw.accelerator import AcceleratorConfig
 from ...hw.affine import AffineConfig
 from ...hw.argmax import ArgMaxConfig
 from ...hw.avg_pool import AvgPoolConfig
@@ -30,7 +31,7 @@ from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
 from .array_costs import layer_cost
-from .resources import Resources, block_rams, counter_luts, memory_cost
+from .resources import Resources, block_rams, counter_luts, memory_cost, placed
 from .stream_costs import (
     affine_cost,
     concat_channels_cost,
@@ -48,6 +49,12 @@ LINK = Resources(lut4=500, ff=350, block_rams=3)
 def stages_cost(configs: Iterable[StageConfig], family: str) -> Resources:
     """Estimated cost of stages together."""
     return sum((stage_cost(config, family) for config in configs), start=Resources())
+
+
+def accelerator_cost(config: AcceleratorConfig, family: str) -> Resources:
+    """Estimated cost of a whole design as it is placed, link included."""
+    stages = (stage.config for stage in config.stages)
+    return placed(LINK + stages_cost(stages, family), family)
 
 
 @singledispatch

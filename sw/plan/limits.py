@@ -15,13 +15,14 @@ from ...boards.board import Board
 from ..build.elaborate import Elaboration
 from ..build.skips import find_skips
 from ..network import Add, Conv, Dense, Network, Node
+from .budget import SCARCEST_FIRST, budget
 from .choice import Question
-from .costs import LINK, stages_cost
+from .costs import accelerator_cost
 from .folding import Folding
 from .options import Option, amounts, layer_options
 from .plan import AcceleratorPlan
-from .planner import budget, fair_prices
-from .resources import BLOCK_RAM_SHAPES, Resources, placed
+from .planner import fair_prices
+from .resources import BLOCK_RAM_SHAPES, Resources
 
 Binds = Literal["cycles", "LUT4", "block RAMs", "weight bandwidth", "DSP", "flip-flops"]
 """What keeps a layer from being faster. "cycles": no folding of it is. "weight bandwidth": block RAMs, of which its weights take as many as deliver enough
@@ -29,9 +30,6 @@ bits per cycle, although fewer would hold them."""
 
 _KINDS: tuple[Binds, ...] = ("LUT4", "block RAMs", "DSP", "flip-flops")
 """In the order of `options.amounts`."""
-
-_SCARCEST_FIRST = (1, 2, 0, 3)
-"""The order in which kinds are judged: those that are counted exactly come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +120,7 @@ def _more(option: Option, than: Option) -> tuple[int, ...]:
 
 def _left(board: Board, elaboration: Elaboration) -> tuple[int, ...]:
     """What the plan leaves of the smallest budget that it fits."""
-    stages = (stage.config for stage in elaboration.config.stages)
-    total = placed(LINK + stages_cost(stages, board.family), board.family)
+    total = accelerator_cost(elaboration.config, board.family)
     cells = amounts(total)[0]
     budgets = board.capacity.lut4_budgets
     lut4 = next((lut4 for lut4 in budgets if cells <= lut4), budgets[-1])
@@ -148,7 +145,7 @@ def _short(
     extra: Mapping[str, list[tuple[int, ...]]], left: tuple[int, ...]
 ) -> tuple[int, int] | None:
     """The kind of which even the least is too much, and that."""
-    for kind in _SCARCEST_FIRST:
+    for kind in SCARCEST_FIRST:
         least = sum(min(more[kind] for more in options) for options in extra.values())
         if least > left[kind]:
             return kind, least
@@ -164,7 +161,7 @@ def _short_together(
     for options in extra.values():
         cheapest = min(options, key=lambda more: sum(a * p for a, p in zip(more, prices, strict=True)))  # fmt: skip
         total = [a + b for a, b in zip(total, cheapest, strict=True)]
-    kind = max(_SCARCEST_FIRST, key=lambda kind: (total[kind] - left[kind]) * max(prices[kind], 1))
+    kind = max(SCARCEST_FIRST, key=lambda kind: (total[kind] - left[kind]) * max(prices[kind], 1))
     return kind, total[kind]
 
 

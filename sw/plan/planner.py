@@ -22,7 +22,7 @@ from ..errors import DoesNotFitError, PlanError
 from ..network import Binarise, Conv, Dense, Network, Thermometer
 from .budget import PLENTY, budget, fits, lacking, less, shortage
 from .choice import Chosen, Options, Prices, Question
-from .costs import LINK, Resources, stages_cost
+from .costs import LINK, Resources, accelerator_cost
 from .folding import Folding
 from .joints import find_fifos, find_joints
 from .options import amounts, layer_options
@@ -124,9 +124,7 @@ def cycles_for(frames_per_second: float, clock_hz: int) -> int:
 
 def total_cost(network: Network, chosen: dict[str, Folding], board: Board) -> Resources:
     """Estimated cost of the whole design as it is placed, link included."""
-    stages = elaborate(network, chosen, device_forms(board)).config.stages
-    total = LINK + stages_cost((stage.config for stage in stages), board.family)
-    return placed(total, board.family)
+    return accelerator_cost(elaborate(network, chosen, device_forms(board)).config, board.family)
 
 
 def all_options(network: Network, board: Board) -> Options:
@@ -192,7 +190,8 @@ class _Search:
                 break
             foldings = {name: option.folding for name, option in choice.options.items()}
             built = elaborate(self.network, foldings, device_forms(self.board))
-            total, interval = self._total(built), built.config.interval_cycles
+            total = accelerator_cost(built.config, self.board.family)
+            interval = built.config.interval_cycles
             price = sum(a * b for a, b in zip(prices, amounts(total), strict=True))
             question = replace(self.question, fifos=self._fifos(built))
             beside = total.beyond(question.cost(choice.options))
@@ -221,11 +220,6 @@ class _Search:
                 cost = fifo.cost(lanes, held, self.board)
                 costs[lanes] = costs.get(lanes, Resources()) + cost
         return found
-
-    def _total(self, built: Elaboration) -> Resources:
-        """What an accelerator takes as it is placed, link included."""
-        stages = (stage.config for stage in built.config.stages)
-        return placed(LINK + stages_cost(stages, self.board.family), self.board.family)
 
     def does_not_fit(self) -> DoesNotFitError:
         """What even the smallest plan needs beyond what there is."""
