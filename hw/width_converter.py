@@ -11,6 +11,9 @@ Three forms, chosen by what divides what:
 * neither: widening to the least common multiple, then narrowing. Where padding leaves the frame's last word incomplete, the
   missing transfers are shifted in as zeros, one cycle each.
 
+A word of `WIDE` bits and more is shifted from a FIFO of two places in front of it: everything that the word's shift enable depends on lies
+beside it, wherever the narrow stream comes from.
+
 A reset starts a frame and drops what was held.
 
 Latency (first input of a frame accepted to its first output offered, inputs in every cycle) is `latency_cycles`; throughput is
@@ -26,7 +29,11 @@ from dataclasses import dataclass
 from amaranth import *
 from amaranth.lib import stream, wiring
 
+from .fifo import FifoConfig
 from .stage import stage_ports
+
+WIDE = 64
+"""Bits of a word from which its narrow source gets registers of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,12 @@ class WidthConverterConfig:
         return self.outputs_per_frame - (self.words_per_frame - 1) * self.chunks_per_word
 
     @property
+    def relay(self) -> FifoConfig:
+        """What lies in front of the word that is shifted in: nothing, unless it is wide."""
+        is_wide = self.pieces_per_word > 1 and self.word_lanes * self.element_bits >= WIDE
+        return FifoConfig(self.input_width, 2 * is_wide, self.inputs_per_frame)
+
+    @property
     def interval_cycles(self) -> int:
         """Each word takes the longer one of filling it and emptying it; the last word may be emptied sooner."""
         whole = max(self.pieces_per_word, self.chunks_per_word)
@@ -114,13 +127,14 @@ class WidthConverterConfig:
         if self.is_wire:
             return 0
         narrowing = self.chunks_per_word > 1
-        return self.pieces_per_word + (1 if narrowing and self.pieces_per_word > 1 else 0)
+        regroups_twice = narrowing and self.pieces_per_word > 1
+        return self.relay.latency_cycles + self.pieces_per_word + regroups_twice
 
     @property
     def storage_bits(self) -> int:
-        """Data registers: one word for each of widening and narrowing."""
+        """Data registers: one word for each of widening and narrowing, and two transfers in front of a wide one."""
         n_words = (self.pieces_per_word > 1) + (self.chunks_per_word > 1)
-        return n_words * self.word_lanes * self.element_bits
+        return n_words * self.word_lanes * self.element_bits + self.relay.depth * self.input_width
 
     def component(self) -> WidthConverter:
         return WidthConverter(self)
@@ -147,8 +161,10 @@ class WidthConverter(wiring.Component):
         config = self.config
         source = wiring.flipped(self.i)
         if config.pieces_per_word > 1:
+            m.submodules.relay = relay = config.relay.component()
             m.submodules.widen = widen = _Widen(config)
-            wiring.connect(m, source, widen.i)
+            wiring.connect(m, source, relay.i)
+            wiring.connect(m, relay.o, widen.i)
             source = widen.o
         if config.chunks_per_word > 1:
             m.submodules.narrow = narrow = _Narrow(config)

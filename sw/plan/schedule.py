@@ -89,6 +89,7 @@ def _(config: WidthConverterConfig, inputs: np.ndarray) -> np.ndarray:
     if config.is_wire:
         return inputs
     pieces, chunks = config.pieces_per_word, config.chunks_per_word
+    inputs = earliest(config.relay, inputs)
     ends = np.minimum(np.arange(1, config.words_per_frame + 1) * pieces, len(inputs))
     words = inputs[ends - 1]
     if pieces > 1:
