@@ -28,6 +28,7 @@ class MatrixVectorLayerConfig:
         matches
     replay_memory, replay_form : str - what vectors are kept in: `memory` and `form` of `ReplayConfig`. "register", for vectors of one beat: in one
         register, and full rate asks that their producer offers the next one within the uses of the one before
+    offer_latency : int - that of `ReplayConfig`: cycles from the offer of a vector to its first use from a register, 0 or 1
     """
 
     unit: MatrixVectorConfig
@@ -35,6 +36,7 @@ class MatrixVectorLayerConfig:
     presets: PresetMemoryConfig | None
     replay_memory: str = "block"
     replay_form: str = "portable"
+    offer_latency: int = 0
 
     def __post_init__(self) -> None:
         self._check_weights()
@@ -139,12 +141,13 @@ class MatrixVectorLayerConfig:
             self.replay_memory,
             unit.read_latency,
             self.replay_form,
+            self.offer_latency,
             tree if isinstance(tree, ParityPopcountConfig) else None,
         )
 
     @property
     def early_cycles(self) -> int:
-        """Enabled cycles from the first use of an offered vector to its transfer."""
+        """Enabled cycles from the offer of a vector that is used at once to its transfer."""
         return self.replay.early_cycles
 
     @property
@@ -171,12 +174,10 @@ class MatrixVectorLayerConfig:
     def latency_cycles(self) -> int:
         """Cycles from the transfer of a vector's last beat to the one in which its first result is offered; `early_cycles` fewer.
 
-        So from the first use of a vector that is kept in a register.
+        So from the offer of a vector that is kept in a register.
         """
-        waits = self.replay.fill_cycles
-        return (
-            waits + (self.unit.transfers_per_vector - 1 if waits else 0) + self.unit.latency_cycles
-        )
+        beats = self.unit.transfers_per_vector - 1 if self.replay.is_buffered else 0
+        return self.replay.fill_cycles + beats + self.unit.latency_cycles
 
     def component(self) -> "MatrixVectorLayer":
         return MatrixVectorLayer(self)

@@ -53,6 +53,8 @@ class ReplayConfig:
         vectors of one word: no banks, a word is taken for its first use into the register that all its uses read
     read_latency : int - enabled cycles from `take` to `data`, 1 or 2
     form : str - what "block" is made of, see `primitives.block_memory`
+    offer_latency : int - cycles from the offer of a word to its first use from a "register", 0 or 1: with 1 a register says that there is one, and
+        `beats.available` does not depend on `i.valid`
     coding : ParityPopcountConfig or None - how words are coded before they are kept
     """
 
@@ -62,6 +64,7 @@ class ReplayConfig:
     memory: str = "block"
     read_latency: int = 1
     form: str = "portable"
+    offer_latency: int = 0
     coding: ParityPopcountConfig | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +77,10 @@ class ReplayConfig:
             raise ValueError(f"Replay from a register must be of 1 word, not {self.words}")
         if self.read_latency not in (1, 2):
             raise ValueError(f"Replay read latency must be 1 or 2, not {self.read_latency!r}")
+        if not 0 <= self.offer_latency <= self.has_register:
+            raise ValueError(
+                f"Replay offer latency must be 0, or 1 from a register, not {self.offer_latency!r}"
+            )
         if self.coding is not None and self.coding.simd != self.width:
             raise ValueError(f"Replay coding must be of {self.width} lanes, not {self.coding.simd}")
         _ = self.block  # its own conditions
@@ -83,15 +90,21 @@ class ReplayConfig:
         return self.times > 1 and self.memory != "register"
 
     @property
+    def has_register(self) -> bool:
+        return self.times > 1 and self.memory == "register"
+
+    @property
     def early_cycles(self) -> int:
-        """Enabled cycles from the first use of an offered word to its transfer: a register takes it when its data are due."""
-        return self.read_latency - 1 if self.times > 1 and self.memory == "register" else 0
+        """Enabled cycles from the offer of a word that is used at once to its transfer: a register takes it when its data are due."""
+        return self.offer_latency + self.read_latency - 1 if self.has_register else 0
 
     @property
     def fill_cycles(self) -> int:
         """Cycles from the transfer of a vector's last word, or its offer where it is not buffered, to the one in which its first word can be taken."""
+        if not self.is_buffered:
+            return self.offer_latency
         codes_first_word = self.coding is not None and self.words == 1
-        return self.is_buffered * (1 + codes_first_word)
+        return 1 + codes_first_word
 
     @property
     def memory_shape(self) -> tuple[int, int]:
@@ -121,7 +134,8 @@ class Replay(wiring.Component):
 
     Nothing of a vector is available before all of it has arrived. `i.ready` depends on registers only: the buffer cuts the
     back-pressure path. A vector that is read once is not buffered: `i` is taken as it is read. Of one that is kept in a register the first read
-    is that of the offered word, which is taken then or a cycle later; without a gap if the next one is offered by its last read.
+    is that of the offered word, which is taken then or a cycle later; without a gap if the next one is offered `offer_latency` cycles before it can be
+    used.
 
     Members
     -------
@@ -143,7 +157,7 @@ class Replay(wiring.Component):
         config, beats = self.config, self.beats
         if config.is_buffered:
             self._buffer(m)
-        elif config.times > 1:
+        elif config.has_register:
             self._register(m)
         else:
             m.d.comb += [
@@ -160,13 +174,18 @@ class Replay(wiring.Component):
             m.d.sync += is_first.eq(beats.last)
         # Of two cycles' latency the first passes before the word is taken, and not in a second register.
         is_due = beats.take & is_first
-        for stage in range(config.early_cycles):
+        for stage in range(config.read_latency - 1):
             earlier, is_due = is_due, Signal(name=f"is_due{stage}")
             with m.If(beats.enable):
                 m.d.sync += is_due.eq(earlier)
         moves = beats.enable & is_due
+        is_offered = self.i.valid
+        if config.offer_latency:
+            # A word leaves before the register is asked for the next one: its second use is no first one.
+            is_offered = Signal()
+            m.d.sync += is_offered.eq(self.i.valid & ~moves)
         m.d.comb += [
-            beats.available.eq(self.i.valid | ~is_first),
+            beats.available.eq(is_offered | ~is_first),
             self.i.ready.eq(moves),
             beats.data.eq(self._payload(m, moves, 1)),
         ]

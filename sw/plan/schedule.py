@@ -116,9 +116,8 @@ def _(config: ParallelWindowConfig, inputs: np.ndarray) -> np.ndarray:
 @earliest.register
 def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
     unit, replay = config.unit, config.replay
-    taken = np.repeat(
-        inputs, replay.times
-    )  # a beat is used while it is offered, or from the register that has taken it
+    # A beat is used while it is offered, or from the register that has taken it.
+    taken = np.repeat(inputs + replay.fill_cycles, replay.times)
     if replay.is_buffered:  # a vector is used when all of it is there
         ends = inputs[replay.words - 1 :: replay.words] + replay.fill_cycles
         taken = np.repeat(ends, replay.words * replay.times)

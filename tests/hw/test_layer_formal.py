@@ -41,6 +41,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "register, clock enable": {"simd": 2, "replay": "register"},
     "register, clock enable, slow memories": {"simd": 2, "read_latency": 2, "replay": "register"},
     "register, credits, slow memories": {"simd": 2, "back_pressure": "credit", "read_latency": 2, "replay": "register"},
+    "register, offers in a register": {"simd": 2, "replay": "register", "offer_latency": 1},
+    "register, offers in a register, credits, slow memories":
+        {"simd": 2, "back_pressure": "credit", "read_latency": 2, "replay": "register", "offer_latency": 1},
 }  # fmt: skip
 
 
@@ -101,13 +104,14 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_p
         ("credits", Replay, "self.beats.available.eq(has_one)", "self.beats.available.eq(1)"),
         ("register, clock enable", Replay, "is_first.eq(beats.last)", "is_first.eq(1)"),
         ("register, clock enable, slow memories", Replay, "is_due = beats.take & is_first", "is_due = beats.take & beats.last"),
+        ("register, offers in a register, credits, slow memories", Replay, "is_offered.eq(self.i.valid & ~moves)", "is_offered.eq(self.i.valid)"),
         ("credits", Replay, "read_bank.eq(read_bank ^ release)", "read_bank.eq(read_bank ^ self.beats.take)"),
     ],
 )  # fmt: skip
 def test_a_planted_fault_is_found(
     kind: str, owner: type, line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A credit that is not waited for, one too many, an array that moves on, banks overwritten, read too early, given up too early."""
+    """A credit that is not waited for, one too many, an array that moves on, banks overwritten, read too early, given up too early, used once more."""
     plant(monkeypatch, owner, line, fault)
     assert prove_layer(tmp_path, kind) == "FAIL"
 

@@ -45,6 +45,7 @@ class Case:
         n_frames: int = 3,
         memory: str = "block",
         replay: str = "block",
+        offer_latency: int = 0,
         **unit: Any,
     ) -> None:
         rng = np.random.default_rng(seed)
@@ -86,7 +87,11 @@ class Case:
             latency,
         )
         self.config = MatrixVectorLayerConfig(
-            config, memories[config.weights], table if has_presets else None, replay
+            config,
+            memories[config.weights],
+            table if has_presets else None,
+            replay,
+            offer_latency=offer_latency,
         )
         vectors = rng.integers(0, 2, (n_frames * vectors_per_frame, mw))
         classes = [row * (max(columns) + 1) + column for row in rows for column in columns]
@@ -149,6 +154,10 @@ CASES = {
     "register, credits": Case(
         8, 9, 2, 9, replay="register", back_pressure="credit", output="sums", rows=(0, 1, 1, 2)
     ),
+    "register, offers in a register": Case(6, 7, 2, 7, replay="register", offer_latency=1),
+    "register, offers in a register, slow, credits": Case(
+        8, 9, 2, 9, replay="register", offer_latency=1, back_pressure="credit", read_latency=2
+    ),
     "register, slow logic, credits": Case(
         12,
         20,
@@ -203,10 +212,13 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
     pe, simd = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 7))
     form = data.draw(st.sampled_from(["portable", "ice40", "ice40_carry_lanes"]))
     memories = ["block", "logic", *(["lut_ram"] if form == "portable" else [])]
-    beats_per_row = data.draw(st.integers(1, 3))
-    is_unfolded = beats_per_row == 1
+    beats_per_row, row_groups = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))
+    replays = [("block", 0)]
+    if beats_per_row == 1:
+        replays += [("register", 0)] + [("register", 1)] * (row_groups > 1)
+    replay, offer_latency = data.draw(st.sampled_from(replays))
     case = Case(
-        pe * data.draw(st.integers(1, 3)),
+        pe * row_groups,
         simd * beats_per_row,
         pe,
         simd,
@@ -220,7 +232,8 @@ def test_any_folding_that_divides_equals_numpy(data: st.DataObject) -> None:
         weights=data.draw(st.sampled_from(["memory", "absorbed", "stream"])),
         read_latency=data.draw(st.sampled_from([1, 2])),
         memory=data.draw(st.sampled_from(memories)),
-        replay=data.draw(st.sampled_from(["block", "register"])) if is_unfolded else "block",
+        replay=replay,
+        offer_latency=offer_latency,
     )
     assert case.run(stalls=Stalls(data.draw(st.integers(0, 99)))).outputs == case.outputs
 

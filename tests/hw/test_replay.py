@@ -67,6 +67,8 @@ CONFIGS = [
     ReplayConfig(width=6, words=1, times=1, memory="register"),
     ReplayConfig(width=6, words=1, times=4, memory="register"),
     ReplayConfig(width=3, words=1, times=2, memory="register", read_latency=2),
+    ReplayConfig(width=6, words=1, times=2, memory="register", offer_latency=1),
+    ReplayConfig(width=3, words=1, times=3, memory="register", read_latency=2, offer_latency=1),
 ]
 
 
@@ -80,12 +82,13 @@ def test_every_vector_is_read_as_often_as_asked_without_a_gap(config: ReplayConf
     assert first_taken == config.fill_cycles - config.early_cycles
 
 
+@pytest.mark.parametrize("offer_latency", [0, 1])
 @pytest.mark.parametrize("read_latency", [1, 2])
-def test_a_register_takes_a_word_for_its_first_use(read_latency: int) -> None:
-    config = ReplayConfig(width=6, words=1, times=4, memory="register", read_latency=read_latency)
+def test_a_register_takes_a_word_for_its_first_use(read_latency: int, offer_latency: int) -> None:
+    config = ReplayConfig(6, 1, 4, "register", read_latency, offer_latency=offer_latency)
     inputs, expected = vectors(config, 3)
     run = drive(Reader(config), inputs, n_outputs=len(expected))
-    early = read_latency - 1
+    early = offer_latency + read_latency - 1
     assert run.input_cycles["i"] == [early, 4 + early, 8 + early]
     assert config.early_cycles == early
 
@@ -97,8 +100,13 @@ def test_a_register_takes_a_word_for_its_first_use(read_latency: int) -> None:
 def test_stalls_do_not_change_what_is_read(
     width: int, words: int, times: int, read_latency: int, seed: int
 ) -> None:
-    for memory in ("block", "register") if words == 1 else ("block",):
-        config = ReplayConfig(width, words, times, memory, read_latency)
+    kinds = [("block", 0)]
+    if words == 1:
+        kinds += [("register", 0)] + [("register", 1)] * (times > 1)
+    for memory, offer_latency in kinds:
+        config = ReplayConfig(
+            width, words, times, memory, read_latency, offer_latency=offer_latency
+        )
         inputs, expected = vectors(config, 5)
         run = drive(Reader(config), inputs, n_outputs=len(expected), stalls=Stalls(seed))
         assert run.outputs == expected
@@ -136,6 +144,7 @@ def test_a_reset_at_any_time_starts_afresh(config: ReplayConfig) -> None:
         ({"width": 0}, "Replay width must be at least 1, not 0"),
         ({"memory": "tape"}, "Replay memory must be one of .*, not 'tape'"),
         ({"memory": "register"}, "Replay from a register must be of 1 word, not 2"),
+        ({"offer_latency": 1}, "Replay offer latency must be 0, or 1 from a register, not 1"),
     ],
 )
 def test_it_rejects(changes: dict, message: str) -> None:
