@@ -19,7 +19,7 @@ Storage is the tables: `multiplier_table` and `offset_table`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -40,6 +40,9 @@ MOST_DIGITS = 3
 
 LUT_WORDS = 16
 """Constants that a LUT4 has a bit of; tables of more are on their way for a cycle of their own."""
+
+_constants = lru_cache(maxsize=64)(affine_constants)
+"""Constants do not depend on the lanes: for all widths of a stage they are folded once."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class AffineConfig:
     @cached_property
     def constants(self) -> AffineConstants:
         """The constants as they are used."""
-        return affine_constants(
+        return _constants(
             self.multipliers, self.offsets, self.shift, *self.input_range, complements=self.is_multiplier_free
         )  # fmt: skip
 

@@ -105,7 +105,7 @@ class PReLUConfig:
             for lane in range(self.lanes)
         )
 
-    @property
+    @cached_property
     def common_zeros(self) -> int:
         """Powers of two that all slopes have, as far as the shift has them too: products are made without."""
         return min([self.shift, *(trailing_zeros(slope) for slope in self.slopes if slope)])

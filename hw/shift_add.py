@@ -8,6 +8,7 @@ multipliers is chosen by a code: complement, distance of the shift, or nothing a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -33,7 +34,7 @@ def signed_digits(value: int) -> list[tuple[int, int]]:
     return digits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ShiftAddConfig:
     """Constants of a `ShiftAdd`.
 
@@ -67,7 +68,7 @@ class ShiftAddConfig:
         """The common factor, positive."""
         return max(odd_factors(self.multipliers), default=1)
 
-    @property
+    @cached_property
     def exponents(self) -> list[int]:
         """Powers of two that occur, rising."""
         found = {trailing_zeros(value) for value in self.multipliers if value}
@@ -83,12 +84,12 @@ class ShiftAddConfig:
         first, last = self.exponents[0], self.exponents[-1]
         return (last - first if self.is_barrel else len(self.exponents) - 1).bit_length()
 
-    @property
+    @cached_property
     def has_signs(self) -> bool:
         """Whether there are multipliers of both signs, 0 counting as positive."""
         return len({value < 0 for value in self.multipliers}) > 1
 
-    @property
+    @cached_property
     def has_zeros(self) -> bool:
         return 0 in self.multipliers
 
