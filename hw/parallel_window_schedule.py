@@ -184,36 +184,39 @@ class _Play:
     def _write(self, start: int, row: int) -> None:
         """A row of the image; `reads` are those of the output row before the one that it belongs to."""
         width = self.schedule.width
-        for column in range(width):
-            last = self.written[-1] if self.written else 0
-            accepted = max(self.next_offer, self.inputs[start + row * width + column], last)
-            self.next_offer = accepted + self.input_cycles
+        reads, replaces, written = self.reads, self.replaces, self.written
+        n_replacing = self.schedule.last_column + 1 if reads and not self.drops[row] else 0
+        offered = self.inputs[start + row * width : start + (row + 1) * width]
+        last, next_offer = written[-1] if written else 0, self.next_offer
+        for column, offer in enumerate(offered):
+            accepted = max(next_offer, offer, last)
+            next_offer = accepted + self.input_cycles
             self.played.accepted.append(accepted)
-            cycle = max(accepted, last) + 1
-            if self.reads and not self.drops[row] and column <= self.schedule.last_column:
-                cycle = max(cycle, self.reads[self.replaces[column]] + 2)
-            self.written.append(cycle)
+            last = accepted + 1
+            if column < n_replacing:
+                last = max(last, reads[replaces[column]] + 2)
+            written.append(last)
+        self.next_offer = next_offer
 
     def _read(self, start: int, out_row: int) -> None:
         schedule, written = self.schedule, self.written
         lowest = start + schedule.lowest_row(out_row) * schedule.width
-        left = schedule.first_columns
+        left, next_columns = schedule.first_columns, schedule.next_columns
+        last, waits_for_row = schedule.last_column, schedule.waits_for_row
+        read_latency, move_latency = schedule.read_latency, schedule.move_latency
         self.reads = []
         for column in self.columns:
-            last = schedule.last_column
-            needed = lowest + (last if schedule.waits_for_row else min(column, last))
+            needed = lowest + (last if waits_for_row or column > last else column)
             read = max(self.next_read, written[needed] + 2)
-            shift = max(
-                read + schedule.read_latency, self.shifted + 1, self.taken + schedule.move_latency
-            )
-            if schedule.read_latency == 0:
+            shift = max(read + read_latency, self.shifted + 1, self.taken + move_latency)
+            if read_latency == 0:
                 read = shift
             self.reads.append(read)
-            self.next_read = max(read + 1, shift if schedule.read_latency else 0)
+            self.next_read = max(read + 1, shift if read_latency else 0)
             self.shifted = shift
             left -= 1
             if left == 0:
-                left = schedule.next_columns
+                left = next_columns
                 self._offer(shift)
 
     def _offer(self, shift: int) -> None:
