@@ -34,8 +34,8 @@ from rbonn.sw.network import (
     UInt,
 )
 
-Stem = Literal["host", "device", "thermometer", "int8"]
-"""Where pixels become bits: on the host, on the device, as a thermometer of three levels, or not at all (8-bit weights on pixels)."""
+Stem = Literal["host", "device", "thermometer", "int8", "binary"]
+"""Where pixels become bits: on the host, on the device, as a thermometer of three levels, or not at all (8-bit or binary weights on pixels)."""
 
 Shortcut = Literal["duplicate", "conv1x1"]
 """Of blocks that change the shape; all others have the identity."""
@@ -43,7 +43,7 @@ Shortcut = Literal["duplicate", "conv1x1"]
 
 @dataclass(frozen=True)
 class BlockShape:
-    """A residual block of one binary 3 x 3 convolution with a border of one pixel.
+    """A residual block of one binary convolution of `kernel` x `kernel` taps, an odd number, with a border that keeps the image's size.
 
     A ``duplicate`` shortcut needs `channels` to be a multiple of the channels that come in; a stride of 2 needs an even height and width.
     """
@@ -53,6 +53,7 @@ class BlockShape:
     shortcut: Shortcut = "duplicate"
     pad_value: int = 0
     power_of_two: bool = True
+    kernel: int = 3
 
 
 def random_residual_network(
@@ -100,8 +101,9 @@ class _Draft:
             Bipolar(),
             int(self.rng.integers(-1, 2)),
         )
-        if stem == "int8":
-            source, weight_type, pad_value = "image", Int(8), 0
+        if stem in ("int8", "binary"):
+            source, pad_value = "image", 0
+            weight_type = Int(8) if stem == "int8" else Bipolar()
         elif stem == "thermometer":
             self.add(Thermometer("bits", ("image",), np.array([40, 128, 200])), 1)
         else:
@@ -114,7 +116,8 @@ class _Draft:
         shortcut = self.shortcut(name, stream, shape)
         self.threshold(f"{name}_sign", stream)
         self.conv(
-            f"{name}_conv", f"{name}_sign", shape.channels, 3, Bipolar(), shape.stride, 1, shape.pad_value
+            f"{name}_conv", f"{name}_sign", shape.channels, shape.kernel, Bipolar(), shape.stride,
+            shape.kernel // 2, shape.pad_value,
         )  # fmt: skip
         branch = self.affine(f"{name}_affine", f"{name}_conv", edge.datatype)
         deviation = float(np.hypot(self.deviations[branch], self.deviations[shortcut]))
