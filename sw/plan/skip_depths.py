@@ -63,12 +63,12 @@ def skip_depths(config: AcceleratorConfig, fifos: list[str]) -> dict[str, SkipDe
     times = transfer_times(config, entries.reshape(FRAMES, -1))
     return {
         name: SkipDepth(_live(way), _full_rate(way, times))
-        for name, way in ((name, _way(connections, name)) for name in fifos)
+        for name, way in ((name, way_of(connections, name)) for name in fifos)
     }
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """A FIFO between a fork and a join.
 
     `behind` are the stages after the fork, `after` those after the FIFO, both up to the join, `early` and `late` what the join reads.
@@ -84,7 +84,8 @@ class _Way:
     after: list[Connection]
 
 
-def _way(connections: list[Connection], name: str) -> _Way:
+def way_of(connections: list[Connection], name: str) -> Way:
+    """The way of the FIFO called `name`. Raises ValueError where it is not between a fork and a join."""
     numbers = {stage.name: number for number, (stage, _) in enumerate(connections)}
     sources = {stage.name: reads for stage, reads in connections}
     fifo = connections[numbers[name]][0]
@@ -98,7 +99,7 @@ def _way(connections: list[Connection], name: str) -> _Way:
             fork = _fork_of(sources, connections, numbers, name, late)
             behind = connections[numbers[fork.name] + 1 : number]
             after = connections[numbers[name] + 1 : number]
-            return _Way(fork, fifo, sources[name][0], join, here, late, behind, after)
+            return Way(fork, fifo, sources[name][0], join, here, late, behind, after)
         here = Source(join.name)
     raise _misplaced(name)
 
@@ -125,7 +126,7 @@ def _fork_of(
     raise _misplaced(fifo)
 
 
-def _live(way: _Way) -> int:
+def _live(way: Way) -> int:
     n_fork = way.fork.config.outputs_per_frame
     # Transfers so far apart that nothing but the transfer itself decides when something leaves.
     apart = 1 << 24
@@ -139,7 +140,7 @@ def _live(way: _Way) -> int:
     return int((n_put - n_left).max())
 
 
-def _asked(way: _Way) -> np.ndarray:
+def _asked(way: Way) -> np.ndarray:
     """Transfers of the FIFO that each transfer of the join needs."""
     apart = 1 << 24
     put = np.arange(way.fifo.config.outputs_per_frame)[None] * apart
@@ -147,12 +148,14 @@ def _asked(way: _Way) -> np.ndarray:
     return times[way.early][0] // apart + 1
 
 
-def _full_rate(way: _Way, times: Times) -> int:
+def _full_rate(way: Way, times: Times) -> int:
     joined = one_per_cycle(np.maximum(times[way.early], times[way.late]).ravel())
     put = times[way.put].ravel()
     asked = _asked(way)
     frames = np.arange(FRAMES)[:, None]
     asked = (asked[None] + frames * way.fifo.config.outputs_per_frame).ravel()
-    # A place is left when the first transfer of the join that needs it is taken, and free for what comes in a later cycle.
-    left = joined[np.searchsorted(asked, np.arange(1, len(put) + 1))]
-    return int((np.arange(1, len(put) + 1) - np.searchsorted(left, put, side="left")).max())
+    # A place is left when the first transfer of the join that needs it is taken, and free for what comes in a later cycle. Pixels that a stride leaves
+    # out at the end of the last frame leave with a frame that is not looked at.
+    numbers = np.arange(1, asked[-1] + 1)
+    left = joined[np.searchsorted(asked, numbers)]
+    return int((numbers - np.searchsorted(left, put[: asked[-1]], side="left")).max())
