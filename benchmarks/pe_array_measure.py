@@ -19,7 +19,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from rbonn.boards import Family
-from rbonn.sw.build.chain_ends import open_chain_ends
+from rbonn.sw.build.carry_cells import lighten_carry_cells
 from rbonn.sw.build.process import last_error, run_tool
 from rbonn.sw.build.report import FINISHED, cells_of, clocks_of, utilisation_of
 from rbonn.sw.build.toolchain import find_tool
@@ -227,7 +227,7 @@ class Measurement:
             raise RuntimeError(f"yosys: {last_error(log)}")
         if self.device.family == "ecp5":
             netlist = self.folder / "net.json"
-            netlist.write_text(open_chain_ends(netlist.read_text()))
+            netlist.write_text(lighten_carry_cells(netlist.read_text()))
         return cells_of(self.folder / "stat.json")
 
     def _place(self, seed: int) -> dict[str, Any] | None:

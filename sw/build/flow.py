@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BuildFailedError
-from .chain_ends import open_chain_ends
+from .carry_cells import lighten_carry_cells
 from .design import TOP, Design
 from .process import last_error, run_tool
 from .report import FINISHED, check_finished, check_fits, clocks_of
@@ -89,7 +89,7 @@ class Flow:
         self._step(synthesis, "yosys.log")
         if self.design.board.family == "ecp5":
             netlist = self.work / f"{TOP}.json"
-            netlist.write_text(open_chain_ends(netlist.read_text()))
+            netlist.write_text(lighten_carry_cells(netlist.read_text()))
         last = seed + attempts - 1
         while True:
             self._place_and_route(place_and_route, seed)

@@ -1,5 +1,6 @@
-"""`rbonn.sw.build.chain_ends`: which pins of a carry chain are opened, and that place and route does with fewer cells."""
+"""`rbonn.sw.build.carry_cells`: which pins are opened or changed, that cells compute the same, and that place and route does with fewer of them."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -9,8 +10,10 @@ import pytest
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rbonn.hw.primitives import COUNTING_FORMS, Lane
-from rbonn.sw.build.chain_ends import open_chain_ends
+from rbonn.sw.build.carry_cells import lighten_carry_cells
 from rbonn.sw.build.design import component_verilog
 from rbonn.sw.build.toolchain import find_tool
 
@@ -27,7 +30,7 @@ def opened(*cells: dict, outputs: tuple[int, ...] = ()) -> list[dict]:
     """The connections of the cells afterwards; the module has some of their nets as outputs."""
     ports = {"o": {"direction": "output", "bits": list(outputs)}}
     module = {"ports": ports, "cells": {str(k): cell for k, cell in enumerate(cells)}}
-    design = json.loads(open_chain_ends(json.dumps({"modules": {"top": module}})))
+    design = json.loads(lighten_carry_cells(json.dumps({"modules": {"top": module}})))
     return [cell["connections"] for cell in design["modules"]["top"]["cells"].values()]
 
 
@@ -61,6 +64,36 @@ def test_a_carry_in_is_opened_where_it_is_constant_and_changes_nothing(
     assert opened(first, outputs=outputs)[0]["CIN"] == (["x"] if is_open else before)
 
 
+def computed(cell: dict, signals: dict[int, int], carry: int) -> list[tuple[int, int]]:
+    """(sum, carry-out) of both halves, as the cell's simulation model has them."""
+    results = []
+    for half in "01":
+        init = int(cell["parameters"][f"INIT{half}"], 2)
+        bits = [cell["connections"][f"{pin}{half}"][0] for pin in "ABCD"]
+        pins = [signals[bit] if isinstance(bit, int) else int(bit) for bit in bits]
+        propagate = init >> sum(value << place for place, value in enumerate(pins)) & 1
+        generate = init >> (pins[0] | pins[1] << 1) & 1
+        results.append((propagate ^ carry, carry if propagate else generate))
+        carry = results[-1][1]
+    return results
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_constant_0s_at_tables_become_1s_and_every_output_stays(data: st.DataObject) -> None:
+    pins = [f"{pin}{half}" for half in (0, 1) for pin in "ABCD"]
+    nets = {pin: data.draw(st.sampled_from(["0", "1", number])) for number, pin in enumerate(pins)}
+    before = cell(data.draw(st.integers(0, 0xFFFF)), CIN=8, COUT=9, **nets)
+    before["parameters"]["INIT1"] = f"{data.draw(st.integers(0, 0xFFFF)):016b}"
+    module = {"ports": {}, "cells": {"cell": before}}
+    design = json.loads(lighten_carry_cells(json.dumps({"modules": {"top": module}})))
+    after = design["modules"]["top"]["cells"]["cell"]
+    assert all(after["connections"][pin] != ["0"] for pin in pins)
+    for values in itertools.product((0, 1), repeat=9):
+        signals = dict(enumerate(values[:8]))
+        assert computed(after, signals, values[8]) == computed(before, signals, values[8])
+
+
 class Leaves(wiring.Component):
     """Registered counts of three lanes each, all on one chain."""
 
@@ -83,7 +116,7 @@ def test_place_and_route_adds_no_cells_to_an_open_chain(tmp_path: Path) -> None:
     (tmp_path / "top.v").write_text(component_verilog(Leaves()))
     script = "read_verilog top.v; synth_ecp5 -nowidelut -top top -json closed.json"
     subprocess.run([find_tool("yosys").path, "-q", "-p", script], cwd=tmp_path, check=True)
-    (tmp_path / "open.json").write_text(open_chain_ends((tmp_path / "closed.json").read_text()))
+    (tmp_path / "open.json").write_text(lighten_carry_cells((tmp_path / "closed.json").read_text()))
     used = {}
     for name in ("closed", "open"):
         command = [find_tool("nextpnr-ecp5").path, "--25k", "--package", "CABGA381", "--json", f"{name}.json", "--report", f"{name}.report", "--lpf-allow-unconstrained"]  # fmt: skip

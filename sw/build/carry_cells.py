@@ -1,8 +1,11 @@
-"""Opens the ends of carry chains in an ECP5 netlist, between synthesis and place and route.
+"""Rewrites the carry cells of an ECP5 netlist, between synthesis and place and route, so that their constants cost nothing.
 
 yosys ties the carry-in of a chain's first CCU2C to 0 and gives its last one a carry-out that nothing reads. nextpnr adds a cell for each:
 one that feeds the constant in, one that feeds the carry out, four lookup tables a chain. Here the carry-out is disconnected,
 and the carry-in too where the first half does not look at it, as in chains of `hw.primitives.ecp5.carry_chain`.
+
+yosys also ties pins of the lookup tables to 0, four of each adder's cell. nextpnr routes these 0s, all from one place, across the device;
+a pin that is 1 is not routed. Here they become 1, with a table that does the same.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ OPEN = ["x"]
 """An unconnected pin; nextpnr needs the pin to be there."""
 
 
-def open_chain_ends(netlist: str) -> str:
-    """The netlist with open chain ends.
+def lighten_carry_cells(netlist: str) -> str:
+    """The netlist with open chain ends and without constant 0s at lookup tables.
 
     Parameters
     ----------
@@ -30,12 +33,24 @@ def open_chain_ends(netlist: str) -> str:
         for cell in module["cells"].values():
             if cell["type"] != "CCU2C":
                 continue
+            _raise_zeros(cell)
             pins = cell["connections"]
             if not _is_read(pins.get("COUT", []), readers):
                 pins["COUT"] = OPEN
             if pins.get("CIN") != OPEN and _ignores_carry(cell, readers):
                 pins["CIN"] = OPEN
     return json.dumps(design)
+
+
+def _raise_zeros(cell: Mapping[str, Any]) -> None:
+    """Makes constant 0s at the lookup tables' pins 1s. A table of pins A and B alone, which makes the carry, is where the indices of C and D are 0: it moves along."""
+    for half in "01":
+        init = int(cell["parameters"][f"INIT{half}"], 2)
+        for place, pin in enumerate("ABCD"):
+            if cell["connections"].get(f"{pin}{half}") == ["0"]:
+                cell["connections"][f"{pin}{half}"] = ["1"]
+                init = sum((init >> (index & ~(1 << place)) & 1) << index for index in range(16))
+        cell["parameters"][f"INIT{half}"] = f"{init:016b}"
 
 
 def _readers(module: Mapping[str, Any]) -> Counter[int]:
