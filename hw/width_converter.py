@@ -32,7 +32,7 @@ from amaranth.lib import stream, wiring
 from .fifo import FifoConfig
 from .stage import stage_ports
 
-WIDE = 64
+WIDE = 32
 """Bits of a word from which its narrow source gets registers of its own."""
 
 

@@ -29,8 +29,8 @@ CONFIGS = [
         (4, 4, 6, 24),
         (1, 8, 3, 30),  # neither divides, and the frame ends inside a word
         (1, 8, 28, 28),
-        (1, 2, 64, 192),  # a wide word
-        (1, 2, 62, 124),  # one that is not quite
+        (1, 2, 32, 96),  # a wide word
+        (1, 2, 30, 60),  # one that is not quite
         (1, 24, 64, 128),  # a wide word that frames leave incomplete, shifted out again
         (1, 8, 12, 36),
         (1, 3, 7, 7),
