@@ -30,12 +30,13 @@ from rbonn.sw.errors import DoesNotFitError
 from rbonn.sw.files import written_whole
 from rbonn.sw.models import find_network, model_names
 from rbonn.sw.network import Network
+from rbonn.sw.plan.amounts import Prices, amounts, fits, price
 from rbonn.sw.plan.budget import budget
-from rbonn.sw.plan.choice import Chosen, Options, Prices
+from rbonn.sw.plan.choice import Chosen, Options
 from rbonn.sw.plan.costs import LINK
 from rbonn.sw.plan.folding import Folding
 from rbonn.sw.plan.joints import Joint, find_joints
-from rbonn.sw.plan.options import Option, amounts
+from rbonn.sw.plan.options import Option
 from rbonn.sw.plan.planner import (
     CELLS,
     WORTH_MORE,
@@ -53,7 +54,11 @@ Foldings = dict[str, Folding]
 
 def greedy(network: Network, board: Board, prices: Prices) -> Foldings | None:
     """The greedy rule's plan; None where not even its first one fits."""
-    options, joints = all_options(network, board), find_joints(network)
+    joints = find_joints(network)
+    options = {
+        name: [option for option in layer if not option.is_late]
+        for name, layer in all_options(network, board).items()
+    }
     best, interval = None, 0
     for lut4 in board.capacity.lut4_budgets:
         found = _raised(network, board, options, joints, budget(board, lut4), prices)
@@ -75,17 +80,13 @@ def _raised(
 ) -> Foldings | None:
     """The slowest layer is raised until it cannot be or the whole would not fit `there`."""
 
-    def price(option: Option) -> tuple[int, int]:
-        parts = zip(prices, amounts(option.cost), strict=True)
-        return sum(a * b for a, b in parts), option.cycles
+    def worth(option: Option) -> tuple[int, int]:
+        return price(option.cost, prices), option.cycles
 
-    def fits(cost: Resources) -> bool:
-        return all(a <= b for a, b in zip(amounts(cost), amounts(there), strict=True))
-
-    chosen = {name: min(layer, key=price) for name, layer in options.items()}
+    chosen = {name: min(layer, key=worth) for name, layer in options.items()}
     beside = total_cost(network, _foldings(chosen), board).beyond(_cost(chosen, joints, board))
     steps: list[Chosen] = []
-    while fits(_cost(chosen, joints, board) + beside):
+    while fits(_cost(chosen, joints, board) + beside, there):
         steps.append(chosen)
         slowest = max(chosen, key=lambda name: chosen[name].cycles)
         faster = [o for o in options[slowest] if o.cycles < chosen[slowest].cycles]
@@ -93,10 +94,10 @@ def _raised(
             break
         next_cycles = max(option.cycles for option in faster)
         candidates = [option for option in faster if option.cycles == next_cycles]
-        chosen = chosen | {slowest: min(candidates, key=price)}
+        chosen = chosen | {slowest: min(candidates, key=worth)}
     while steps:  # FIFOs depend on the whole
         foldings = _foldings(steps.pop())
-        if fits(total_cost(network, foldings, board)):
+        if fits(total_cost(network, foldings, board), there):
             return foldings
     return None
 
@@ -153,6 +154,7 @@ def compared(network: Network, board: Board) -> dict[str, Any]:
             "least_interval_cycles": found.least_interval_cycles,
             "price": found.price,
             "least_price": found.least_price,
+            "proof": found.plan.proof.text() if found.plan.proof else None,
         }
     for name, prices in (("greedy", fair_prices(board)), ("greedy_luts", CELLS)):
         result[name] = _against(network, board, prices)

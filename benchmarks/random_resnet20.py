@@ -36,7 +36,7 @@ def random_resnet20(width: int = 16, n_blocks: int = 6, levels: int = 16, seed: 
     rng = np.random.default_rng(seed)
     nodes: list[Node] = [
         Thermometer("levels", ("image",), np.arange(1, levels + 1) * 256 // (levels + 1)),
-        *_branch(rng, "stem", "levels", 3 * levels, width, 1),
+        *branch(rng, "stem", "levels", 3 * levels, width, 1),
     ]
     stream, channels = "stem_affine", width
     for group in range(3):
@@ -45,12 +45,12 @@ def random_resnet20(width: int = 16, n_blocks: int = 6, levels: int = 16, seed: 
             stride = n_out // channels
             shortcut = stream
             if stride > 1:
-                nodes += _shortcut(name, stream, channels)
+                nodes += copied_averages(name, stream, channels)
                 shortcut = f"{name}_copies"
             thresholds = rng.integers(-DEVIATION, DEVIATION, channels)
             nodes += [
                 Threshold(f"{name}_sign", (stream,), thresholds),
-                *_branch(rng, name, f"{name}_sign", channels, n_out, stride),
+                *branch(rng, name, f"{name}_sign", channels, n_out, stride),
                 Add(f"{name}_add", (f"{name}_affine", shortcut)),
                 PReLU(f"{name}_prelu", (f"{name}_add",), 1 << rng.integers(0, 8, n_out), 7),
             ]
@@ -67,7 +67,7 @@ def random_resnet20(width: int = 16, n_blocks: int = 6, levels: int = 16, seed: 
     return Network("random_resnet20", image, tuple(nodes), 0, "scores", tuple("0123456789"))
 
 
-def _branch(
+def branch(
     rng: np.random.Generator, name: str, source: str, n_in: int, n_out: int, stride: int
 ) -> list[Node]:
     """A binary convolution, and the `Affine` that brings its sums into the stream."""
@@ -81,7 +81,7 @@ def _branch(
     ]
 
 
-def _shortcut(name: str, source: str, channels: int) -> list[Node]:
+def copied_averages(name: str, source: str, channels: int) -> list[Node]:
     """Averages of 2 x 2 pixels, their channels twice."""
     ones = np.ones(channels, np.int64)
     return [

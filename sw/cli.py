@@ -264,13 +264,17 @@ def plan(
     if output is not None:
         save_plan(project.plan, output)
         terminal.wrote(output)
-    limits = limits_of(project.network, project.plan, project.board, project.elaboration)
+    limits = limits_of(
+        project.network, project.plan, project.board, project.elaboration, project.options
+    )
     roof = roofline(project.network, project.board, project.elaboration, project.plan.clock_hz)
+    proof = project.summary.proof
     terminal.json(
         {
             "schema": 1,
             "fits": True,
             **asdict(project.summary),
+            "proof": proof and {**asdict(proof), "is_optimal": proof.is_optimal, "gap": proof.gap},
             "limits": asdict(limits),
             "roofline": {**asdict(roof), "share": roof.share, "roof": roof.roof},
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -33,8 +33,9 @@ from .errors import DoesNotFitError, InputFileError, PlanError
 from .files import written_whole
 from .models import find_network, load_images, samples_of
 from .network import Bipolar, Int, Network
+from .plan.choice import Options
 from .plan.plan import AcceleratorPlan, load_plan
-from .plan.planner import make_plan
+from .plan.planner import find_plan
 from .plan.summary import PlanSummary, summarise
 
 Forms = Literal["device", "portable"]
@@ -52,11 +53,13 @@ class Project:
     network : Network
     board : Board
     plan : AcceleratorPlan - for exactly that network and board
+    options : dict or None - what the planner chose from, by layer, where it did
     """
 
     network: Network
     board: Board
     plan: AcceleratorPlan
+    options: Options | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def find(
@@ -78,7 +81,7 @@ class Project:
         Raises
         ------
         UnknownNameError, InputFileError - no such network or board
-        PlanError, DoesNotFitError, UnsupportedLayerError, ClockError - see `make_plan`
+        PlanError, DoesNotFitError, UnsupportedLayerError, ClockError - see `find_plan`
         """
         found_network, found_board = find_network(network), find_board(board)
         if plan_file is not None:
@@ -87,12 +90,13 @@ class Project:
                     f"{plan_file}: a plan fixes clock and folding already",
                     "Leave out --fps and --clock, or make a new plan with them.",
                 )
-            plan = load_plan(plan_file)
+            plan, options = load_plan(plan_file), None
             plan.check(found_network, found_board)
         else:
             clock_hz = round(clock_mhz * 1e6) if clock_mhz is not None else found_board.clock_hz
-            plan = make_plan(found_network, found_board, clock_hz=clock_hz, frames_per_second=fps)
-        project = cls(found_network, found_board, plan)
+            found = find_plan(found_network, found_board, clock_hz=clock_hz, frames_per_second=fps)
+            plan, options = found.plan, found.options
+        project = cls(found_network, found_board, plan, options)
         _ = project.info, baud_at(found_board, project.clock_hz)
         return project
 
@@ -143,7 +147,8 @@ class Project:
         DoesNotFitError - the link cannot carry the network's images or scores
         """
         edge = self.network.edges[self.network.device_input]
-        structure = json.dumps([self.network.description(), asdict(self.plan)], sort_keys=True)
+        plan = {name: value for name, value in asdict(self.plan).items() if name != "proof"}
+        structure = json.dumps([self.network.description(), plan], sort_keys=True)
         kind = (
             ElementKind.BIPOLAR
             if isinstance(edge.datatype, Bipolar)

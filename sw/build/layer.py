@@ -29,6 +29,7 @@ from .device_forms import PORTABLE, DeviceForms
 from .operands import layer_operands, product_count
 from .packing import preset_words, weight_words
 from .presets import Presets, layer_presets, sum_ranges
+from .window_pace import is_in_time
 
 SMALLEST_BLOCK_BITS = 64
 """Vectors of at most this many bits are replayed from registers."""
@@ -95,10 +96,13 @@ def layer_stages(
     consumer: Threshold | Affine | None,
     folding: Folding,
     forms: DeviceForms = PORTABLE,
+    *,
+    blank: bool = False,
 ) -> LayerStages:
     """Window, regrouping and product of one layer; `consumer` is what the accumulators absorb.
 
-    A dense layer takes `folding.simd` elements per transfer, a convolution `window_lanes` channels.
+    A dense layer takes `folding.simd` elements per transfer, a convolution `window_lanes` channels. With `blank` memories of weights hold zeros, which is
+    all that their cost depends on, and takes a tenth of the time.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def layer_stages(
     operands = layer_operands(node, source.datatype, folding, forms)
     if operands is None:
         raise unsupported(node, f"multiplies {node.weight_type} with {source.datatype}")
-    product, presets = _product(network, node, consumer, folding, forms)
+    product, presets = _product(network, node, consumer, folding, forms, blank)
     bits = source.datatype.bits
     input_lanes = lanes = simd
     stages: list[tuple[str, StageConfig]] = []
@@ -154,7 +158,7 @@ def _parallel_window(
     uses, early = product.unit.uses, product.early_cycles
     if not early or product.unit.back_pressure != "credit":
         return window
-    is_late = window.schedule.paced_interval(1, uses, early) > window.outputs_per_frame * uses
+    is_late = not is_in_time(window.schedule, uses, early)
     return replace(window, back_pressure="direct") if is_late else window
 
 
@@ -188,6 +192,7 @@ def _product(
     consumer: Threshold | Affine | None,
     folding: Folding,
     forms: DeviceForms,
+    blank: bool,
 ) -> tuple[MatrixVectorLayerConfig, Presets]:
     """The array with its memories, and what its accumulators start at."""
     source, output = network.edges[node.inputs[0]], network.edges[node.name]
@@ -228,7 +233,7 @@ def _product(
     )
     product = MatrixVectorLayerConfig(
         unit,
-        _weights(node, unit, folding, forms),
+        _weights(node, unit, folding, forms, blank),
         starts,
         _replay_memory(unit, folding, forms),
         forms.memory(4 * unit.transfers_per_vector)["form"],
@@ -247,9 +252,12 @@ def _replay_memory(unit: MatrixVectorConfig, folding: Folding, forms: DeviceForm
 
 
 def _weights(
-    node: Conv | Dense, unit: MatrixVectorConfig, folding: Folding, forms: DeviceForms
+    node: Conv | Dense, unit: MatrixVectorConfig, folding: Folding, forms: DeviceForms, blank: bool
 ) -> WeightMemoryConfig | LeafMemoryConfig:
-    words = weight_words(node.matrix, unit.pe, unit.simd, node.weight_type.bits)
+    if blank and folding.weights != "logic":
+        words = (0,) * (node.matrix.size // (unit.pe * unit.simd))
+    else:
+        words = weight_words(node.matrix, unit.pe, unit.simd, node.weight_type.bits)
     if unit.weights == "absorbed":
         tree = PopcountConfig(unit.simd, unit.form, absorbed=True)
         return LeafMemoryConfig(unit.pe, tree, words, forms.ram_depth, **forms.memory(len(words)))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from ...boards.board import Board
-from .choice import Prices, Question
+from .amounts import Prices, amounts, resources
+from .choice import Question
 from .costs import LINK
-from .options import amounts
 from .resources import Resources, placed
 
 SCARCEST_FIRST = (1, 2, 0, 3)
-"""Kinds of resources (`options.amounts`) in the order in which their shortage is told: those that are counted exactly come first."""
+"""Kinds of resources (`amounts`) in the order in which their shortage is told: those that are counted exactly come first."""
 
 _MUCH = 1 << 40
-PLENTY = Resources(_MUCH, _MUCH, _MUCH, _MUCH)
+PLENTY = resources([_MUCH] * 4)
 """More than any device has."""
 
 
@@ -22,41 +22,41 @@ def budget(board: Board, lut4: int) -> Resources:
     return Resources(lut4, int(there.ff * there.PLAN_SHARE), there.block_rams, there.dsp)
 
 
-def fits(total: Resources, there: Resources) -> bool:
-    """Whether there is enough of everything."""
-    return all(a <= b for a, b in zip(amounts(total), amounts(there), strict=True))
-
-
 def less(there: Resources, taken: Resources) -> Resources:
     """What is left, below 0 where too much is taken."""
     return there + taken.times(-1)
 
 
 def lacking(question: Question, limit: int, board: Board) -> str:
-    """Which resource keeps layers from `limit` cycles, in words: the first of which too little is there if all else is kept within the board, or else if nothing is.
+    """Which resources keep layers from `limit` cycles, in words: all of which more would do, while all else is kept within the board; where none would do alone, all of
+    which too little is there whatever else there is.
 
     Empty where each of them alone suffices. What is needed is what the solver proves, FIFOs not counted.
     """
     link = placed(LINK, board.family)
     there = budget(board, board.capacity.lut4_budgets[-1])
-    for rest in (less(there, link), PLENTY):
+    for rest, word in ((less(there, link), "or"), (PLENTY, "and")):
+        short = []
         for kind in SCARCEST_FIRST:
             left = [*amounts(rest)]
             left[kind] = _MUCH
-            cells, block_rams, dsp, ff = left
-            least = question.least(limit, Resources(cells, ff, block_rams, dsp), _only(kind))
+            least = question.least(limit, resources(left), _only(kind))
             if least is not None and least + amounts(link)[kind] > amounts(there)[kind]:
-                return _in_words(kind, least + amounts(link)[kind], board)
+                short.append(_in_words(kind, least + amounts(link)[kind], board))
+        if short:
+            return f", {word} ".join(short)
     return ""
 
 
 def shortage(total: Resources, board: Board) -> str:
-    """Which resource is exceeded, in words."""
+    """Which resources are exceeded, in words."""
     there = amounts(budget(board, board.capacity.lut4_budgets[-1]))
-    for kind in SCARCEST_FIRST:
-        if amounts(total)[kind] > there[kind]:
-            return _in_words(kind, amounts(total)[kind], board)
-    return "no plan was found"
+    short = [
+        _in_words(kind, amounts(total)[kind], board)
+        for kind in SCARCEST_FIRST
+        if amounts(total)[kind] > there[kind]
+    ]
+    return ", and ".join(short) or "nothing is exceeded"
 
 
 def _only(kind: int) -> Prices:

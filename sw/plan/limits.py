@@ -7,7 +7,7 @@ what the plan leaves. Where no kind alone is short, it is the one of which the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -15,21 +15,22 @@ from ...boards.board import Board
 from ..build.elaborate import Elaboration
 from ..build.skips import find_skips
 from ..network import Add, Conv, Dense, Network, Node
+from .amounts import amounts, resources
 from .budget import SCARCEST_FIRST, budget
-from .choice import Question
+from .choice import Options, Question
 from .costs import accelerator_cost
 from .folding import Folding
-from .options import Option, amounts, layer_options
+from .options import Option, layer_options
 from .plan import AcceleratorPlan
-from .planner import fair_prices
-from .resources import BLOCK_RAM_SHAPES, Resources
+from .resources import BLOCK_RAM_SHAPES
+from .search import fair_prices
 
 Binds = Literal["cycles", "LUT4", "block RAMs", "weight bandwidth", "DSP", "flip-flops"]
 """What keeps a layer from being faster. "cycles": no folding of it is. "weight bandwidth": block RAMs, of which its weights take as many as deliver enough
 bits per cycle, although fewer would hold them."""
 
 _KINDS: tuple[Binds, ...] = ("LUT4", "block RAMs", "DSP", "flip-flops")
-"""In the order of `options.amounts`."""
+"""In the order of `amounts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,18 @@ class Limits:
 
 
 def limits_of(
-    network: Network, plan: AcceleratorPlan, board: Board, elaboration: Elaboration
+    network: Network,
+    plan: AcceleratorPlan,
+    board: Board,
+    elaboration: Elaboration,
+    known: Options | None = None,
 ) -> Limits:
-    """What keeps `plan` from being faster, by estimate."""
+    """What keeps `plan` from being faster, by estimate. `known` are options that have been listed already, by layer."""
+    known = known or {}
     interval = elaboration.config.interval_cycles
     slowest = _slowest_layers(network, elaboration)
     chosen = {
-        name: _chosen(layer_options(network, node, board), plan.foldings[name])
+        name: _chosen(known.get(name) or layer_options(network, node, board), plan.foldings[name])
         for name, node in slowest.items()
         if isinstance(node, Conv | Dense)
     }
@@ -106,7 +112,7 @@ def _slowest_layers(network: Network, elaboration: Elaboration) -> dict[str, Nod
     return found
 
 
-def _chosen(options: list[Option], folding: Folding) -> tuple[Option, list[Option]]:
+def _chosen(options: Sequence[Option], folding: Folding) -> tuple[Option, Sequence[Option]]:
     """The option that the plan takes (of those with the same numbers, where a plan was written by hand), and all."""
     same = [option for option in options if option.folding == folding]
     alike = [o for o in options if (o.folding.pe, o.folding.simd) == (folding.pe, folding.simd)]
@@ -135,10 +141,9 @@ def _fits(
 ) -> bool:
     """Whether there is a faster folding for each layer so that all fit in the place of the `current` ones and what is `left`."""
     there = [sum(kind) for kind in zip(left, *(amounts(o.cost) for o in current), strict=True)]
-    room = Resources(lut4=there[0], block_rams=there[1], dsp=there[2], ff=there[3])
     slowest = max(option.cycles for options in faster.values() for option in options)
     question = Question(faster, (), board.family)
-    return question.least(slowest, room, fair_prices(board)) is not None
+    return question.least(slowest, resources(there), fair_prices(board)) is not None
 
 
 def _short(

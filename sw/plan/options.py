@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ...boards.board import Board
@@ -14,13 +14,20 @@ from ..build.device_forms import DeviceForms, device_forms
 from ..build.layer import absorbed_by, layer_stages
 from ..build.node_stages import NodeStage, add_stage, node_stage
 from ..build.skips import find_skips
+from ..build.window_pace import late_by
 from ..network import Add, Affine, ArgMax, Bipolar, Conv, Dense, Network, Node, Threshold
+from .amounts import amounts, is_at_most
 from .costs import Resources, memory_cost, stages_cost
-from .folding import Folding, Memory, WeightForm, foldings, window_forms
+from .folding import Folding, IntegerForm, Memory, WeightForm, foldings, window_forms
+from .plan import weight_forms
 from .resources import placed
 
-MOST_LOGIC_WORDS = 16
-"""Words of the deepest weight memories that are considered in logic: a LUT4 holds as many of one weight."""
+LUT_WORDS = 16
+"""Words of which a LUT4 has a bit each."""
+
+LEAST_BLOCK_WORDS, MOST_ICE40_LOGIC_WORDS = 5, LUT_WORDS
+"""Words of the shallowest weight memories that are considered in block RAM: of fewer a LUT4 beside the XNOR takes them in. And of the deepest ones in an iCE40's
+logic: it has no multiplexers beside its LUT4, so a bit of more words costs half as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,55 +40,73 @@ class Option:
     input_lanes : int - elements that the first of them takes per transfer
     cycles : int - interval of the slowest of the layer's stages, and of those behind it up to the next products or joins of a later stream
     cost : Resources - of all of these
+    pace_cycles : int - the accelerator's interval from which it keeps pace: `cycles`, or more where its parallel window is late in every frame; then it is for
+        accelerators whose interval other stages set. 0 stands for `cycles`
+    is_deep_logic : bool - weights in logic of more words than a lookup table has
     """
 
     folding: Folding
     input_lanes: int
     cycles: int
     cost: Resources
+    pace_cycles: int = 0
+    is_deep_logic: bool = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its own stages are slower than the slowest of them says."""
+        return self.pace_cycles > self.cycles
+
+    @property
+    def least_interval(self) -> int:
+        """The shortest interval of an accelerator that it can be part of."""
+        return max(self.cycles, self.pace_cycles)
 
 
 def layer_options(network: Network, node: Conv | Dense, board: Board) -> list[Option]:
     """All foldings of a layer that no other one of the same widths beats in everything, fastest first."""
     behind = _Behind(network, board)
     consumer = absorbed_by(network, node)
-    options = []
+    found = []
     for pe, simd in foldings(node):
         if pe * simd * node.weight_type.bits > board.capacity.lut4 // 2:
             continue
         for folding in _forms(network, node, pe, simd, board):
-            option = _option(network, node, consumer, folding, board, behind)
-            options += [option] if option else []
-    return undominated(options)
+            found.append(_option(network, node, consumer, folding, board, behind))
+    return undominated(found)
 
 
 def _forms(
     network: Network, node: Conv | Dense, pe: int, simd: int, board: Board
 ) -> Iterator[Folding]:
-    """A folding with each combination of forms that may be the best."""
+    """A folding with each combination of forms that may be the best. (LUT RAM holds no more constants than logic, and has a write port.)"""
+    is_binary = isinstance(node.weight_type, Bipolar)
+    is_of_bits = isinstance(network.edges[node.inputs[0]].datatype, Bipolar)
+    ways: list[IntegerForm] = ["whole"] if is_of_bits or not is_binary else ["whole", "planes"]
     words = node.matrix.size // (pe * simd)
-    weights: list[WeightForm] = ["block"]
-    if words <= MOST_LOGIC_WORDS:
-        weights = ["logic"] if words <= 4 else ["block", "logic"]
-    is_whole = not isinstance(node.weight_type, Bipolar)
-    is_whole |= isinstance(network.edges[node.inputs[0]].datatype, Bipolar)
-    for form in weights:
-        for window in window_forms(node, simd):
-            yield Folding(pe, simd, form, "logic", window)
-            if not is_whole:
-                yield Folding(pe, simd, form, "logic", window, "planes")
+    left_out: set[WeightForm] = {"lut_ram"}
+    if words < LEAST_BLOCK_WORDS:
+        left_out.add("block")
+    if board.family == "ice40" and words > MOST_ICE40_LOGIC_WORDS:
+        left_out.add("logic")
+    for integers in ways:
+        counts_bits = is_binary and (is_of_bits or integers == "planes")
+        for weights in weight_forms(words, board, counts_bits=counts_bits):
+            if weights in left_out:
+                continue
+            for window in window_forms(node, simd):
+                yield Folding(pe, simd, weights, "logic", window, integers)
 
 
 def _option(
     network: Network, node: Conv | Dense, consumer: Threshold | Affine | None, folding: Folding, board: Board, behind: _Behind
-) -> Option | None:  # fmt: skip
-    """The cost of a folding; None for a parallel window that would hold its array up."""
-    layer = layer_stages(network, node, consumer, folding, device_forms(board))
+) -> Option:  # fmt: skip
+    """The cost of a folding."""
+    layer = layer_stages(network, node, consumer, folding, device_forms(board), blank=True)
     stages = [config for _, config in layer.stages]
     product = stages[-1]
     assert isinstance(product, MatrixVectorLayerConfig)
-    if not _keeps_pace(stages, product.early_cycles):
-        return None
+    pace_cycles = _pace_cycles(stages, product.early_cycles)
     presets = _preset_form(product, board)
     if presets != folding.presets:
         folding = replace(folding, presets=presets)
@@ -95,18 +120,21 @@ def _option(
     after = behind(edge, folding.pe, bits)
     cost = placed(stages_cost(stages, board.family) + after.cost, board.family)
     cycles = max(after.cycles, *(config.interval_cycles for config in stages))
-    return Option(folding, layer.input_lanes, cycles, cost)
+    pace_cycles = max(pace_cycles, cycles)
+    is_deep = folding.weights == "logic" and product.unit.n_words > LUT_WORDS
+    return Option(folding, layer.input_lanes, cycles, cost, pace_cycles, is_deep)
 
 
-def _keeps_pace(stages: list[StageConfig], early_cycles: int) -> bool:
-    """Whether a layer's interval is that of its slowest stage. A parallel window whose windows wait may be late with the next row's first one."""
-    interval = max(stage.interval_cycles for stage in stages)
-    return all(
-        stage.schedule.paced_interval(1, interval // stage.outputs_per_frame, early_cycles)
-        <= interval
-        for stage in stages
-        if isinstance(stage, ParallelWindowConfig)
-    )
+def _pace_cycles(stages: Sequence[StageConfig], early_cycles: int) -> int:
+    """The interval from which a layer keeps pace: its slowest stage's, or more with a parallel window whose windows wait and are late with the next row's first one."""
+    interval = pace = max(stage.interval_cycles for stage in stages)
+    for stage in stages:
+        if isinstance(stage, ParallelWindowConfig):
+            windows = stage.outputs_per_frame
+            cycles = interval // windows
+            late = late_by(stage.schedule, cycles, early_cycles)
+            pace = max(pace, windows * cycles + late)
+    return pace
 
 
 def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
@@ -182,15 +210,10 @@ def undominated(options: list[Option]) -> list[Option]:
     """Options for which no other one of the same widths is as fast and as cheap in everything, fastest first."""
     kept: list[Option] = []
     by_widths: dict[tuple[int, int], list[tuple[int, ...]]] = {}
-    for option in sorted(options, key=lambda o: (o.cycles, *amounts(o.cost), o.folding.pe)):
-        mine = amounts(option.cost)
+    for option in sorted(options, key=lambda o: (o.cycles, o.least_interval, *amounts(o.cost))):
+        mine = (option.least_interval, *amounts(option.cost))
         others = by_widths.setdefault((option.folding.pe, option.input_lanes), [])
-        if not any(all(a <= b for a, b in zip(other, mine, strict=True)) for other in others):
+        if not any(is_at_most(other, mine) for other in others):
             others.append(mine)
             kept.append(option)
     return kept
-
-
-def amounts(cost: Resources) -> tuple[int, int, int, int]:
-    """Cells, block RAMs, multipliers and flip-flops."""
-    return cost.lut4 + cost.carries, cost.block_rams, cost.dsp, cost.ff

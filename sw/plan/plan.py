@@ -14,7 +14,8 @@ from ..build.device_forms import device_forms
 from ..errors import PlanError
 from ..files import written_whole
 from ..network import Bipolar, Conv, Dense, Network
-from .folding import Folding, window_forms
+from .folding import Folding, WeightForm, window_forms
+from .proof import Proof
 
 SCHEMA = 1
 
@@ -29,6 +30,7 @@ class AcceleratorPlan:
     board : str
     clock_hz : int
     foldings : dict - `Folding` of each `Conv` and `Dense` node
+    proof : Proof or None - how good the planner knows it to be; None for a plan that was made otherwise. No part of the design
     kind : str - "dataflow"
     schema : int
     """
@@ -38,6 +40,7 @@ class AcceleratorPlan:
     board: str
     clock_hz: Annotated[int, Field(gt=0)]
     foldings: dict[str, Folding]
+    proof: Proof | None = None
     kind: Literal["dataflow"] = "dataflow"
     schema: Literal[1] = SCHEMA
 
@@ -79,9 +82,8 @@ def _check_forms(node: Conv | Dense, folding: Folding, network: Network, board: 
     words = node.matrix.size // (folding.pe * folding.simd)
     is_of_bits = isinstance(network.edges[node.inputs[0]].datatype, Bipolar)
     is_binary = isinstance(node.weight_type, Bipolar)
-    forms = weight_forms(words, board)
-    if "absorbed" in forms and not (is_binary and (is_of_bits or folding.integers == "planes")):
-        forms.remove("absorbed")
+    counts_bits = is_binary and (is_of_bits or folding.integers == "planes")
+    forms = weight_forms(words, board, counts_bits=counts_bits)
     if folding.weights not in forms:
         raise PlanError(
             f"Layer {node.name}: {board.name} has no weights in the form {folding.weights!r} for a fold of {words}",
@@ -99,22 +101,24 @@ def _check_forms(node: Conv | Dense, folding: Folding, network: Network, board: 
         )
 
 
-MOST_LOGIC_WORDS, MOST_LUT_RAM_WORDS = 64, 256
-"""Words of the deepest memories that a plan may ask for in logic and in LUT RAM; with more than 8 words logic is larger than the array."""
+MOST_LOGIC_WORDS = {"ice40": 64, "ecp5": 256}
+"""Words of the deepest memories that a plan may have in logic, by family: an ECP5 joins eight lookup tables by multiplexers of its own."""
+MOST_LUT_RAM_WORDS = 256
+"""Words of the deepest memories that a plan may ask for in LUT RAM."""
 
 
-def weight_forms(words: int, board: Board) -> list[str]:
-    """Forms that a weight memory of so many words can have on a board: see `Folding`.
+def weight_forms(words: int, board: Board, *, counts_bits: bool) -> list[WeightForm]:
+    """Forms that a weight memory of so many words can have on a board: see `Folding`. `counts_bits`: whether its array counts matches of bits.
 
-    An iCE40 has no LUT RAM. Absorbed leaves need eight times the words in one block RAM. Logic and LUT RAM are for shallow memories: deeper ones
+    An iCE40 has no LUT RAM. Absorbed leaves count bits, and need eight times the words in one block RAM. Logic and LUT RAM are for shallow memories: deeper ones
     are refused rather than left to fill the device.
     """
-    forms = ["block"]
-    if words <= MOST_LOGIC_WORDS:
+    forms: list[WeightForm] = ["block"]
+    if words <= MOST_LOGIC_WORDS[board.family]:
         forms.append("logic")
     if board.family == "ecp5" and words <= MOST_LUT_RAM_WORDS:
         forms.append("lut_ram")
-    if 8 * words <= device_forms(board).ram_depth:
+    if counts_bits and 8 * words <= device_forms(board).ram_depth:
         forms.append("absorbed")
     return forms
 

@@ -8,8 +8,10 @@ from ...boards.board import Board
 from ..build.device_forms import device_forms
 from ..build.elaborate import Elaboration, elaborate
 from ..network import Conv, Dense, Network
-from .costs import LINK, Resources, stages_cost
+from .amounts import amounts
+from .costs import LINK, Resources, accelerator_cost, stages_cost
 from .plan import AcceleratorPlan
+from .proof import Proof
 from .schedule import first_frame_latency
 
 
@@ -50,6 +52,7 @@ class PlanSummary:
     latency_cycles : int - cycles from the first byte of the first frame to its last score, nothing stalling
     frames_per_second : float - clock / interval
     totals : Resources - estimated
+    proof : Proof or None - how good the plan is known to be; None where nothing is, or of a plan file that was changed or estimated otherwise
     """
 
     network: str
@@ -60,6 +63,7 @@ class PlanSummary:
     latency_cycles: int
     frames_per_second: float
     totals: Resources
+    proof: Proof | None = None
 
 
 def summarise(
@@ -106,4 +110,14 @@ def summarise(
         latency_cycles=first_frame_latency(config),
         frames_per_second=plan.clock_hz / config.interval_cycles,
         totals=totals,
+        proof=_that_holds(plan.proof, elaboration, board),
     )
+
+
+def _that_holds(proof: Proof | None, elaboration: Elaboration, board: Board) -> Proof | None:
+    """`proof`, if it is of this accelerator."""
+    if proof is None:
+        return None
+    cells = amounts(accelerator_cost(elaboration.config, board.family))[0]
+    reached = elaboration.config.interval_cycles if proof.goal == "cycles" else cells
+    return proof if proof.reached == reached else None

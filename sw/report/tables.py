@@ -74,6 +74,8 @@ def plan_table(
     terminal.result(
         f"estimated before synthesis: {totals.lut4} LUT4, {totals.ff} flip-flops, {totals.block_rams} block RAMs"
     )
+    if summary.proof:
+        terminal.result(summary.proof.text())
     if limits:
         terminal.result(limit_line(limits, summary.initiation_interval_cycles))
     if roofline:

@@ -30,9 +30,13 @@ def test_plan_as_json_has_the_documented_fields(rbonn, network_file) -> None:
     plan = json.loads(out)
     assert set(plan) == {
         "schema", "fits", "network", "board", "clock_hz", "layers", "initiation_interval_cycles", "latency_cycles",
-        "frames_per_second", "totals", "limits", "roofline",
+        "frames_per_second", "totals", "proof", "limits", "roofline",
     }  # fmt: skip
     assert plan["fits"] is True
+    assert plan["proof"] == {
+        "goal": "cycles", "reached": plan["initiation_interval_cycles"], "bound": plan["initiation_interval_cycles"],
+        "budget": None, "is_optimal": True, "gap": 0,
+    }  # fmt: skip
     assert set(plan["limits"]) == {"interval_layers", "binds", "kind", "needed", "left"}
     assert set(plan["roofline"]) == {
         "peak_operations_per_second", "weight_bits_per_second", "operations_per_frame", "weight_bits_per_frame",
@@ -42,6 +46,16 @@ def test_plan_as_json_has_the_documented_fields(rbonn, network_file) -> None:
         "name", "kind", "mh", "mw", "pe", "simd", "cycles_per_frame", "lut4", "block_rams",
     }  # fmt: skip
     assert set(plan["totals"]) == {"lut4", "ff", "block_rams", "dsp", "carries"}
+
+
+def test_a_plan_says_whether_it_is_proved_and_so_does_its_file(rbonn, network_file) -> None:
+    _, out, _ = rbonn("plan", network_file, "--board", "icebreaker", "-o", "fast.json")
+    assert "proved: no plan has fewer cycles" in out
+    assert json.loads(Path("fast.json").read_text())["proof"]["goal"] == "cycles"
+    command = ("plan", network_file, "--board", "icebreaker", "--fps", 100, "-o", "small.json")
+    _, out, _ = rbonn(*command)
+    assert "proved: no plan at this frame rate has fewer logic cells" in out
+    assert json.loads(Path("small.json").read_text())["proof"]["goal"] == "logic cells"
 
 
 def test_boards_as_json_has_the_documented_fields(rbonn) -> None:

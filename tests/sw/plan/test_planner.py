@@ -1,6 +1,7 @@
 """`rbonn.sw.plan`: foldings, the planner, plan files, and what follows from a plan."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,14 +14,17 @@ from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.errors import DoesNotFitError, PlanError
 from rbonn.sw.network import ArgMax, Conv, Dense, EdgeType, Int, Network, UInt
-from rbonn.sw.plan import planner
+from rbonn.sw.plan import choice_model, search
+from rbonn.sw.plan.amounts import amounts
 from rbonn.sw.plan.costs import LINK, block_rams, stage_cost
 from rbonn.sw.plan.folding import Folding, divisors, foldings, window_lanes
-from rbonn.sw.plan.options import amounts, layer_options
+from rbonn.sw.plan.options import layer_options
 from rbonn.sw.plan.plan import load_plan, save_plan
 from rbonn.sw.plan.planner import cycles_for, find_plan, make_plan, total_cost
+from rbonn.sw.plan.proof import Proof
 from rbonn.sw.plan.resources import Resources, placed
 from rbonn.sw.plan.summary import summarise
+from rbonn.sw.project import Project
 
 from ...random_networks import ConvShape, networks, random_network
 
@@ -128,6 +132,75 @@ def test_what_is_proved_of_a_plan_is_that_nothing_is_faster_or_cheaper() -> None
     assert finding.plan == make_plan(NETWORK, ULX3S_25F)
 
 
+def test_deep_weights_are_in_logic_where_block_ram_does_not_suffice_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = random_network((28, 28, 1), [], [64])
+    few = replace(ULX3S_25F, capacity=replace(ULX3S_25F.capacity, block_rams=4))
+    cheap = dict(search.all_options(network, ULX3S_25F))
+    cheap["dense1"] = [  # the solver is told that they take next to nothing
+        replace(option, cost=Resources(lut4=1)) if option.is_deep_logic else option
+        for option in cheap["dense1"]
+        if option.is_deep_logic or option.folding.weights == "block"
+    ]
+    monkeypatch.setattr(search, "all_options", lambda *_: cheap)
+    deep = {option.folding for option in cheap["dense1"] if option.is_deep_logic}
+    assert {fold.weights for fold in deep} == {"logic"}
+    assert find_plan(network, ULX3S_25F).plan.foldings["dense1"] not in deep
+    assert find_plan(network, few).plan.foldings["dense1"] in deep
+
+
+def test_without_time_for_the_solver_a_plan_says_how_far_from_the_best_it_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cells(**options: float) -> int:
+        found = find_plan(NETWORK, ULX3S_25F, **options)
+        return amounts(total_cost(NETWORK, found.plan.foldings, ULX3S_25F))[0]
+
+    least, most = cells(frames_per_second=0), cells()
+    boards = [
+        replace(ULX3S_25F, capacity=replace(ULX3S_25F.capacity, plan_lut4=(lut4,)))
+        for lut4 in range(least + 50, most, (most - least) // 8)
+    ]
+    best = [find_plan(NETWORK, board).interval_cycles for board in boards]
+    monkeypatch.setattr(choice_model, "SOLVER_TIME", 1e-9)
+    left_open = 0
+    for board, fastest in zip(boards, best, strict=True):
+        found = find_plan(NETWORK, board)
+        proof = found.plan.proof
+        assert proof is not None
+        assert (proof.reached, proof.bound) == (found.interval_cycles, found.least_interval_cycles)
+        assert proof.bound <= fastest <= proof.reached
+        if not proof.is_optimal:
+            left_open += 1
+            bound = re.escape(f"(bound {proof.bound} cycles)")
+            assert re.fullmatch(rf"at most \d+\.\d % from the best {bound}", proof.text())
+    assert left_open
+
+
+def test_the_fewest_lookup_tables_of_a_frame_rate_are_proved_too() -> None:
+    finding = find_plan(NETWORK, ICEBREAKER, frames_per_second=500)
+    total = total_cost(NETWORK, finding.plan.foldings, ICEBREAKER)
+    assert finding.plan.proof == Proof("logic cells", amounts(total)[0], amounts(total)[0])
+
+
+def test_a_proof_is_told_only_of_the_plan_that_it_is_of() -> None:
+    plan = make_plan(NETWORK, ICEBREAKER)
+    assert plan.proof is not None
+    assert summarise(NETWORK, plan, ICEBREAKER).proof == plan.proof
+    slower = replace(plan, foldings=plan.foldings | {"conv1": Folding(1, 1)})
+    assert summarise(NETWORK, slower, ICEBREAKER).proof is None
+    smallest = make_plan(NETWORK, ICEBREAKER, frames_per_second=500)
+    larger = replace(smallest, foldings=plan.foldings)
+    assert summarise(NETWORK, larger, ICEBREAKER).proof is None
+
+
+def test_a_proof_is_no_part_of_the_design() -> None:
+    plan = make_plan(NETWORK, ICEBREAKER)
+    infos = [Project(NETWORK, ICEBREAKER, p).info for p in (plan, replace(plan, proof=None))]
+    assert infos[0] == infos[1]
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(networks(), st.sampled_from([1e3, 3e5, 1e6, 3e6]))
 def test_a_frame_rate_is_reached_or_refused(network: Network, frames_per_second: float) -> None:
@@ -208,7 +281,7 @@ def test_a_second_budget_of_lookup_tables_is_for_what_the_first_does_not_reach(
     fast = make_plan(network, two)
     assert summarise(network, fast, two).frames_per_second == rate
     assert small < total_cost(network, fast.foldings, two).lut4 <= 20_000
-    monkeypatch.setattr(planner, "WORTH_MORE", 100)
+    monkeypatch.setattr(search, "WORTH_MORE", 100)
     slow = make_plan(network, two)
     assert total_cost(network, slow.foldings, two).lut4 <= small
     assert rate / 100 < summarise(network, slow, two).frames_per_second <= rate / 1.5
