@@ -130,7 +130,7 @@ def _cases(part: str, family: Family, block: str, known: set[str]) -> Iterator[C
 
 
 def digest_of(value: Any) -> str:
-    """Digest of a config with everything in it."""
+    """Digest of a config with everything in it but what has its default: a field that is added later changes nothing that there was."""
     digest = hashlib.sha256()
     _absorb(digest, value)
     return digest.hexdigest()[:16]
@@ -140,6 +140,8 @@ def _absorb(digest: Any, value: Any) -> None:
     if is_dataclass(value):
         digest.update(f"{type(value).__name__}(".encode())
         for item in fields(value):
+            if getattr(value, item.name) == item.default:
+                continue
             digest.update(f"{item.name}=".encode())
             _absorb(digest, getattr(value, item.name))
     elif isinstance(value, tuple | list):

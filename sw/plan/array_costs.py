@@ -2,142 +2,212 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...hw.integer_tree import IntegerTreeConfig
 from ...hw.leaf_memory import LeafMemoryConfig
 from ...hw.matrix_vector import MatrixVectorConfig
 from ...hw.matrix_vector_layer import MatrixVectorLayerConfig
 from ...hw.multiplier_tree import MultiplierTreeConfig
+from ...hw.operands import Products
 from ...hw.parity_popcount import ParityPopcountConfig
 from ...hw.popcount import PopcountConfig
-from .resources import Resources, block_rams, counter_luts, memory_cost
+from ...hw.preset_memory import PresetMemoryConfig
+from ...hw.replay import ReplayConfig
+from ...hw.weight_memory import WeightMemoryConfig
+from .memory_costs import (
+    block_memory,
+    block_table,
+    comparison_luts,
+    constants,
+    counter,
+    fifo_terms,
+    lut_ram,
+    memory_terms,
+    table_luts,
+    up_down_luts,
+)
+from .terms import Terms
+from .tree_costs import count_terms, integer_terms, product_terms
 
-LUTS_PER_PARTIAL_BIT = 2.5
-"""Lookup tables of a product in logic for each bit of its partial products."""
 
-
-def layer_cost(config: MatrixVectorLayerConfig, family: str) -> Resources:
-    """Cost of replay buffer, weights, presets and array."""
-    unit, weights, presets, replay = config.unit, config.weights, config.presets, config.replay
-    total = array_cost(unit)
-    control = counter_luts(unit.n_words) + counter_luts(unit.transfers_per_vector) + 8
+def layer_terms(config: MatrixVectorLayerConfig, family: str) -> Terms:
+    """Replay buffer, weights, presets and array."""
+    unit, weights, presets = config.unit, config.weights, config.presets
+    is_plain = isinstance(unit.operands, Products) and unit.element.is_unfolded
+    is_plain = is_plain and presets is not None and len(set(presets.contents)) == 1
+    terms = _array(unit, family, is_plain)
+    terms.add(_control(unit, family)).add(_replay(config.replay, family))
     if isinstance(weights, LeafMemoryConfig):
-        rams = (block_rams(width, depth, family) for depth, width in weights.memory_shapes)
-        total += Resources(block_rams=sum(rams))
+        terms.add(_leaves(weights, family))
     elif weights is not None:
-        total += _weight_cost(weights.memory, weights.width, weights.depth, family)
+        terms.add(_weights(weights, unit, family))
     if presets is not None:
-        total += memory_cost(presets.memory, presets.width, presets.depth, family, writable=False)
-        classes = presets.n_row_classes + presets.n_column_classes
-        control += counter_luts(unit.row_groups)
-        if classes > 2:
-            rows, columns = len(presets.row_classes), len(presets.column_classes)
-            control += counter_luts(rows) + counter_luts(columns) + 4 * classes
-    if replay.is_buffered:
-        depth, width = replay.memory_shape
-        total += memory_cost(replay.memory, width, depth, family, writable=True)
-        control += counter_luts(replay.words) + 10
-    if unit.back_pressure == "credit":
-        control += 3 + (unit.queue.depth > 1) * (8 + unit.output_width)
-    return total + Resources(control, control)
+        terms.add(_presets(presets, family))
+    return terms
 
 
-def _weight_cost(form: str, width: int, depth: int, family: str) -> Resources:
-    """Lanes whose weights are the same in all words share a lookup table and a flip-flop: of few words there are few that differ."""
-    if form != "logic" or family != "ecp5":
-        return memory_cost(form, width, depth, family, writable=False)
+def _control(unit: MatrixVectorConfig, family: str) -> Terms:
+    """Which beat, word and use it is, whether a result has a place, and the queue of results."""
+    terms = Terms().lut("layer.base", 10).flip_flops("layer.base", 6 + unit.count_cycles * 2)
+    for length in (unit.n_words, unit.transfers_per_vector, unit.operands.planes):
+        terms.add(counter(length, family))
+    if unit.uses < unit.row_groups:
+        terms.add(counter(unit.uses, family))
+    if unit.back_pressure == "credit" and unit.queue.depth > 1:
+        bits = unit.queue.depth.bit_length()
+        terms.lut("layer.credit", up_down_luts(bits, family)).flip_flops("layer.credit", bits + 1)
+    return terms.add(fifo_terms(unit.queue, family))
+
+
+def _leaves(weights: LeafMemoryConfig, family: str) -> Terms:
+    """A memory for each leaf."""
+    terms = Terms()
+    for group, (depth, width) in enumerate(weights.memory_shapes):
+        if weights.form == "ecp5":
+            terms.add(block_memory(width, depth, "ecp5", family))
+        else:
+            terms.add(block_table(weights.table(group), width, weights.form, family))
+    return terms
+
+
+MOST_ALIKE = 24
+"""Words from which a lane of weights is never the same in all of them."""
+
+
+def _weights(weights: WeightMemoryConfig, unit: MatrixVectorConfig, family: str) -> Terms:
+    """Lanes with the same weights in all words share a table."""
+    terms, width, depth = Terms(), weights.width, weights.depth
+    if weights.memory == "block":
+        if weights.form == "ecp5" or depth > MOST_ALIKE:
+            return block_memory(width, depth, weights.form, family)
+        tree, words = unit.element.popcount, weights.contents
+        if not any(words):
+            return block_memory(_varying(width, depth), depth, weights.form, family)
+        if isinstance(tree, ParityPopcountConfig):
+            words = _coded_changes(words, tree, width)
+        return block_table(words, width, weights.form, family)
+    if weights.memory == "lut_ram":
+        return terms.lut("lut_ram.cells", 6 * -(-width // 4) * -(-depth // 16))
+    if depth > 1:
+        luts, registers = constants(weights.contents, width)
+        if not any(weights.contents):
+            registers = _different(width, depth)
+            luts = table_luts(registers, depth)
+        terms.lut("weights.logic", luts)
+        if family == "ecp5":  # in front of the last register
+            terms.flip_flops("weights.logic", registers)
+    return terms
+
+
+def _varying(width: int, depth: int) -> int:
+    """Lanes that are not the same in all of so many words, of random weights. Blank ones (`layer_stages`) are taken for such."""
+    return max(1, round(width * (1 - 2.0 ** (1 - depth))))
+
+
+def _different(width: int, depth: int) -> int:
+    """Lanes of random weights that differ from all others and vary: of few words there are not many."""
+    if depth >= 2 * MOST_ALIKE:
+        return width
     kinds = 2**depth
-    different = round(kinds * (1 - (1 - 1 / kinds) ** width)) if depth < 32 else width
-    per_lane = 1 if depth <= 16 else 1.25 * depth / 16
-    return Resources(round(different * per_lane), different)
+    return round((kinds - 2) * (1 - (1 - 1 / kinds) ** width))
 
 
-def array_cost(unit: MatrixVectorConfig) -> Resources:
-    """Cost of the processing elements, from the adders that they are made of."""
+def _coded_changes(words: Sequence[int], tree: ParityPopcountConfig, width: int) -> list[int]:
+    """What words of weights that are stored coded differ in from the first: a parity of all lanes up to each, element by element."""
+    simd, coded = tree.simd, (1 << tree.coded_lanes) - 1
+    changes = []
+    for word in words:
+        change, stored = word ^ words[0], 0
+        for at in range(0, width, simd):
+            lanes = change >> at & (1 << simd) - 1
+            parity, step = lanes & coded, 1
+            while step < simd:
+                parity ^= parity << step
+                step *= 2
+            stored |= (parity & coded | lanes & ~coded) << at
+        changes.append(stored)
+    return changes
+
+
+def _presets(presets: PresetMemoryConfig, family: str) -> Terms:
+    """The table, and counters of the pixels where there are border classes."""
+    terms = Terms()
+    depth, width = presets.depth, presets.width
+    if presets.memory == "block":
+        if presets.form == "ecp5":
+            terms.add(block_memory(width, depth, presets.form, family))
+        else:
+            terms.add(block_table(presets.table, width, presets.form, family))
+    else:
+        luts, registers = constants(presets.contents, width)
+        terms.lut("presets.logic", luts).flip_flops("presets.logic", registers)
+    terms.add(counter(presets.row_groups, family))
+    if presets.has_border_classes:
+        for classes in (presets.row_classes, presets.column_classes):
+            terms.add(counter(len(classes), family))
+            compared = comparison_luts((len(classes) - 1).bit_length())
+            terms.lut("presets.classes", compared * max(classes))
+        terms.flip_flops("presets.classes", (depth - 1).bit_length())
+    return terms
+
+
+def _replay(replay: ReplayConfig, family: str) -> Terms:
+    """A register, or two banks and what fills them."""
+    terms = Terms()
+    if not replay.is_buffered:
+        return terms.lut("replay.register", 2).flip_flops("replay.register", replay.width)
+    depth, width = replay.memory_shape
+    terms.lut("replay.base", 10).flip_flops("replay.base", 5).add(counter(replay.words, family))
+    if replay.memory == "block":
+        terms.add(block_memory(width, depth, replay.form, family))
+    elif replay.memory == "lut_ram":
+        terms.add(lut_ram(width, depth)).flip_flops("replay.register", width)
+    else:
+        terms.add(memory_terms("logic", width, depth, family))
+    if replay.coding is not None:
+        coded = replay.coding.coded_lanes
+        terms.lut("array.coder", 1.25 * coded).flip_flops("array.coder", 1.5 * coded)
+    return terms
+
+
+def _array(unit: MatrixVectorConfig, family: str, starts_with_nothing: bool) -> Terms:
+    """The processing elements, from the adders that they are made of."""
     tree = unit.element.popcount
     if isinstance(tree, MultiplierTreeConfig):
-        row = _multipliers(tree)
+        row = product_terms(tree, family)
+        shared = tree.activation_bits
     elif isinstance(tree, IntegerTreeConfig):
-        row = _integers(tree)
+        row = integer_terms(tree, family)
+        shared = 0
     else:
-        return _counters(unit)
-    return (row + _accumulator(unit)).times(unit.pe) + Resources(ff=tree.activation_bits)
+        assert isinstance(tree, PopcountConfig | ParityPopcountConfig), (
+            "there are no other operands"
+        )
+        row, shared = count_terms(tree, family)
+    accumulated = _accumulator(unit, family, starts_with_nothing)
+    if family == "ecp5" and unit.element.output == "bits":
+        accumulated.lut("array.signs", 1)
+    return Terms().add(row, unit.pe).add(accumulated, unit.pe).flip_flops("array.waiting", shared)
 
 
-def _accumulator(unit: MatrixVectorConfig) -> Resources:
-    bits = unit.element.register_bits
-    return Resources(lut4=bits + 1, ff=bits)
-
-
-def _multipliers(tree: MultiplierTreeConfig) -> Resources:
-    """Products and the adders behind them. On iCE40 the registers of both are those of the blocks."""
-    n, operand_bits = tree.simd, tree.element_bits + tree.weight_element_bits
-    adders = _halved(n, tree.product_bits)
-    luts, registers = sum(adders), sum(adders) + n * tree.product_bits
-    if tree.multipliers == "logic":
-        partial = tree.element_bits * tree.weight_element_bits
-        registers += n * (operand_bits + partial)
-        return Resources(luts + round(n * partial * LUTS_PER_PARTIAL_BIT), registers)
-    if tree.multipliers == "ice40_bytes":
-        return Resources(luts, sum(adders), dsp=-(-n // 2))
-    return Resources(luts, registers + n * operand_bits, dsp=n)
-
-
-def _integers(tree: IntegerTreeConfig) -> Resources:
-    """One lookup table for each bit of a pair's sum, and the adders behind them."""
-    chosen = sum(tree.term_bits)
-    adders = _halved(len(tree.term_bits), tree.element_bits + 1)
-    extra = len(adders) if tree.form == "ecp5" else 0
-    return Resources(chosen + sum(adders) + extra, chosen + sum(adders))
-
-
-def _halved(n_terms: int, bits: int) -> list[int]:
-    """Width of each adder of a tree of terms of so many bits."""
-    widths = []
-    while n_terms > 1:
-        bits += 1
-        widths += [bits] * (n_terms // 2)
-        n_terms -= n_terms // 2
-    return widths
-
-
-def _counters(unit: MatrixVectorConfig) -> Resources:
-    popcount, bits, carries = unit.element.popcount, unit.element.register_bits, 0
-    shared, front, per_leaf = 0, 0, 4.0
-    if isinstance(popcount, ParityPopcountConfig):
-        # Coded once for all rows, then a LUT4 for each lane before the tree.
-        shared, front, per_leaf = popcount.coded_lanes * 3 // 2, popcount.coded_lanes, 2.7
-        popcount = popcount.tree
-    assert isinstance(popcount, PopcountConfig), "the graph has no other operands"
-    leaves = 0 if popcount.absorbed else len(popcount.leaves)
-    adders = _adder_bits(popcount)
-    if unit.form == "ecp5":  # halves of carry cells: one more for each adder
-        luts = 2 * leaves + sum(width + 1 for width in adders) + bits + 1
-    else:
-        luts = round(per_leaf * leaves) + sum(adders) + bits
-        luts += 0 if popcount.absorbed else len(popcount.carry_lanes)
-        if unit.element.is_preset_last:  # the sign alone
-            luts, carries = luts + 1, unit.accumulator_bits
-    luts += front
-    registers = sum(adders) + 2 * leaves + 2 * len(popcount.carry_lanes) + bits
-    planes = unit.operands.planes
-    if planes > 1:  # the halved count of a beat's planes, and the bits that have dropped out
-        count_bits = (2 * popcount.most - 1).bit_length()
-        luts += count_bits + (unit.form != "ecp5") * count_bits
-        registers += count_bits + planes - 1
-    return Resources(
-        unit.pe * luts + shared, unit.pe * registers + unit.simd, carries=unit.pe * carries
-    )
-
-
-def _adder_bits(popcount: PopcountConfig) -> list[int]:
-    """Width of each adder of a popcount tree, the most that its terms can be added up."""
-    counts, lanes = [len(leaf) for leaf in popcount.leaves], len(popcount.carry_lanes)
-    widths = []
-    while len(counts) > 1:
-        pairs = len(counts) // 2
-        carried = min(lanes, pairs)
-        lanes -= carried
-        sums = [counts[2 * k] + counts[2 * k + 1] + (k < carried) for k in range(pairs)]
-        widths += [total.bit_length() for total in sums]
-        counts = sums + counts[2 * pairs :]
-    return widths
+def _accumulator(unit: MatrixVectorConfig, family: str, starts_with_nothing: bool) -> Terms:
+    """What adds counts up, and a beat's planes before. Of products of a single beat `starts_with_nothing` is the sum where there is no threshold or bias."""
+    element, planes = unit.element, unit.operands.planes
+    bits = element.register_bits
+    terms = Terms().flip_flops("array.accumulator", bits + element.is_doubled)
+    half = (2 * element.popcount.most - 1).bit_length() if planes > 1 else 0
+    if planes > 1:
+        terms.flip_flops("array.planes", half + planes - 1)
+    if family == "ecp5":  # on one chain, a half more for each adder
+        halves = bits + 1 + (half + 1 if planes > 1 else 0)
+        return terms.lut("array.chains", 2 * -(-halves // 2))
+    if (
+        element.is_preset_last
+    ):  # starts at 0; the sign is all that is looked at of the sum with the preset
+        terms.carries = unit.accumulator_bits
+        return terms.lut("array.accumulator", bits + half).lut("array.signs", 1)
+    if starts_with_nothing:
+        return terms
+    terms.lut("array.accumulator", bits + half)
+    return terms.lut("array.start", 0 if element.is_unfolded else bits)

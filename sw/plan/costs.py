@@ -1,8 +1,7 @@
-"""What each stage costs on a device: lookup tables, flip-flops and block RAMs, estimated before synthesis.
+"""What each stage costs on a device: lookup tables, flip-flops, block RAMs and multipliers, estimated before synthesis.
 
-Block RAMs follow from the shapes of the memories. Lookup tables and flip-flops are sums of terms that mirror the structure of
-each block, with coefficients fitted to synthesised stages (docs/results.md states the error). Nothing here is used where
-a number must be exact.
+Block RAMs and multipliers follow from the shapes of the memories and operands and are exact. Lookup tables and flip-flops are sums of terms that mirror the
+structure of each block, with coefficients fitted to synthesised stages (`terms`, `coefficients`); docs/results.md has the error on stages that were not fitted.
 """
 
 from __future__ import annotations
@@ -30,20 +29,16 @@ from ...hw.stage import StageConfig
 from ...hw.thermometer import ThermometerConfig
 from ...hw.threshold import ThresholdConfig
 from ...hw.width_converter import WidthConverterConfig
-from .array_costs import layer_cost
-from .resources import Resources, block_rams, counter_luts, memory_cost, placed
-from .stream_costs import (
-    affine_cost,
-    concat_channels_cost,
-    constant_luts,
-    global_avg_pool_cost,
-    prelu_cost,
-)
+from . import stream_costs, window_costs
+from .array_costs import layer_terms
+from .memory_costs import fifo_terms
+from .resources import Resources, block_rams, memory_cost, placed
+from .terms import Terms
 
 __all__ = ["LINK", "Resources", "block_rams", "memory_cost", "stage_cost", "stages_cost"]
 
-LINK = Resources(lut4=500, ff=350, block_rams=3)
-"""The link between UART and accelerator."""
+LINK = Resources(lut4=520, ff=310, block_rams=3)
+"""The link between UART and accelerator, on either family within 8 LUT4 and 3 flip-flops."""
 
 
 def stages_cost(configs: Iterable[StageConfig], family: str) -> Resources:
@@ -57,103 +52,32 @@ def accelerator_cost(config: AcceleratorConfig, family: str) -> Resources:
     return placed(LINK + stages_cost(stages, family), family)
 
 
-@singledispatch
 def stage_cost(config: StageConfig, family: str) -> Resources:
     """Estimated cost of one stage out of context. Raises TypeError for a stage without an estimate."""
+    return stage_terms(config, family).cost(family)
+
+
+@singledispatch
+def stage_terms(config: StageConfig, family: str) -> Terms:
+    """The terms of that cost. Raises TypeError for a stage without an estimate."""
     raise TypeError(f"No cost is known for {type(config).__name__}")
 
 
-stage_cost.register(MatrixVectorLayerConfig, layer_cost)
-stage_cost.register(AffineConfig, affine_cost)
-stage_cost.register(PReLUConfig, prelu_cost)
-stage_cost.register(GlobalAvgPoolConfig, global_avg_pool_cost)
-stage_cost.register(ConcatChannelsConfig, concat_channels_cost)
-
-
-@stage_cost.register
-def _(config: ResidualAddConfig, family: str) -> Resources:
-    bits = config.output_width
-    return Resources(2 * bits + 4 * config.lanes, bits + 1)
-
-
-@stage_cost.register
-def _(config: ForkConfig, family: str) -> Resources:
-    return Resources(2 + 2 * config.branches, config.branches)
-
-
-@stage_cost.register
-def _(config: SlidingWindowConfig, family: str) -> Resources:
-    depth, width = config.memory_shape
-    control = Resources(90, 35 + width)
-    return memory_cost(config.memory, width, depth, family, writable=True) + control
-
-
-@stage_cost.register
-def _(config: ParallelWindowConfig, family: str) -> Resources:
-    depth, width = config.memory_shape
-    rows = memory_cost(config.memory, width, depth, family, writable=True)
-    if (
-        config.memory == "lut_ram"
-    ):  # words beyond 16 are multiplexed, what is read lies in a register
-        rows += Resources(width * (-(-depth // 16) - 1), width)
-    rows += Resources(0, config.write_latency * width)
-    taps = config.output_width
-    return rows.times(config.kernel_height) + Resources(85 + taps // 16, 70 + taps)
-
-
-@stage_cost.register
-def _(config: MaxPoolConfig | AvgPoolConfig, family: str) -> Resources:
-    depth, width = config.memory_shape
-    control = Resources(35 + 2 * width, 18 + width)
-    return memory_cost(config.memory, width, depth, family, writable=True) + control
-
-
-@stage_cost.register
-def _(config: WidthConverterConfig, family: str) -> Resources:
-    word = config.word_lanes * config.element_bits
-    narrows = config.chunks_per_word > 1  # a shift register that is also loaded
-    return Resources(8 + (word if narrows else 0), config.storage_bits + 5)
-
-
-@stage_cost.register
-def _(config: FifoConfig, family: str) -> Resources:
-    width, depth = config.width, config.depth
-    if depth <= 2:
-        return Resources((depth > 1) * (width + 5), depth * (width + 2))
-    index_bits = (depth - 1).bit_length()
-    words = memory_cost(config.memory, width, depth - 1, family, writable=True)
-    if config.memory == "lut_ram":  # a power of two of words, multiplexed beyond 16
-        words = memory_cost("lut_ram", width, 1 << index_bits, family, writable=True)
-        words += Resources(width * (-(-depth // 16) - 1), width)
-    return words + Resources(8 * index_bits + 6, 3 * index_bits + 3)
-
-
-@stage_cost.register
-def _(config: PairSumsConfig, family: str) -> Resources:
-    return Resources(config.output_width, config.output_width + 1)
-
-
-@stage_cost.register
-def _(config: BitPlanesConfig, family: str) -> Resources:
-    return Resources(config.input_width + 8, config.input_width + 5)
-
-
-@stage_cost.register
-def _(config: ThresholdConfig, family: str) -> Resources:
-    width, depth = config.lanes * config.input_bits, len(config.thresholds) // config.lanes
-    control = counter_luts(depth) if depth > 1 else 0
-    found = Resources(width + constant_luts(width, depth) + control, 3)
-    return found + Resources(config.lanes + 4, 2 * config.lanes + 2)  # and two registers behind
-
-
-@stage_cost.register
-def _(config: ThermometerConfig, family: str) -> Resources:
-    return Resources(config.output_width * config.input_bits // 5 + 4, config.output_width + 2)
-
-
-@stage_cost.register
-def _(config: ArgMaxConfig, family: str) -> Resources:
-    width = config.score_bits + 2 * config.label_bits
-    # The comparison; and twice what leaves, in two registers, one of them with a multiplexer.
-    answer = config.output_width
-    return Resources(config.score_bits + answer + 12, width + 2 * answer + 4)
+stage_terms.register(MatrixVectorLayerConfig, layer_terms)
+stage_terms.register(FifoConfig, fifo_terms)
+stage_terms.register(AffineConfig, stream_costs.affine_terms)
+stage_terms.register(PReLUConfig, stream_costs.prelu_terms)
+stage_terms.register(ResidualAddConfig, stream_costs.residual_add_terms)
+stage_terms.register(ConcatChannelsConfig, stream_costs.concat_channels_terms)
+stage_terms.register(ThresholdConfig, stream_costs.threshold_terms)
+stage_terms.register(ThermometerConfig, stream_costs.thermometer_terms)
+stage_terms.register(ArgMaxConfig, stream_costs.arg_max_terms)
+stage_terms.register(SlidingWindowConfig, window_costs.sliding_window_terms)
+stage_terms.register(ParallelWindowConfig, window_costs.parallel_window_terms)
+stage_terms.register(MaxPoolConfig, window_costs.max_pool_terms)
+stage_terms.register(AvgPoolConfig, window_costs.avg_pool_terms)
+stage_terms.register(GlobalAvgPoolConfig, window_costs.global_avg_pool_terms)
+stage_terms.register(WidthConverterConfig, window_costs.width_converter_terms)
+stage_terms.register(ForkConfig, window_costs.fork_terms)
+stage_terms.register(PairSumsConfig, window_costs.pair_sums_terms)
+stage_terms.register(BitPlanesConfig, window_costs.bit_planes_terms)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
+
+from ...hw.primitives.block_memory_config import MOST_WORDS
+from ...hw.primitives.ecp5.block_memory import block_width
 
 BLOCK_RAM_SHAPES = {
     "ice40": ((16, 256), (8, 512), (4, 1024), (2, 2048)),
     "ecp5": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
 }
 """(width, depth) that one block RAM can take, by family."""
+
+
+BLOCK_PRICE, MULTIPLEXER_PRICE = {"ice40": 64, "ecp5": 128}, 0.5
+"""Of a block RAM and of choosing a bit from one block more, as yosys weighs them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,24 @@ def placed(cost: Resources, family: str) -> Resources:
 
 
 def block_rams(width: int, depth: int, family: str) -> int:
-    """Block RAMs of a memory, in the best of the device's shapes."""
-    return min(-(-width // w) * -(-depth // d) for w, d in BLOCK_RAM_SHAPES[family])
+    """Block RAMs of a memory that the project places itself on an ECP5, or leaves to synthesis on an iCE40."""
+    if family == "ecp5" and depth <= MOST_WORDS:
+        return -(-width // block_width(depth))
+    return inferred_blocks(width, depth, family)[0]
+
+
+@cache
+def inferred_blocks(width: int, depth: int, family: str) -> tuple[int, int]:
+    """Block RAMs of a memory that is left to synthesis, and from how many parts a word is chosen: as yosys' `memory_libmap` weighs blocks against multiplexers."""
+    found = []
+    for wide, deep in BLOCK_RAM_SHAPES[family]:
+        # Parts of the memory that are as deep as a block lie beside each other, without a gap.
+        above = -(-depth // deep)
+        count = -(-above * width // wide)
+        price = count * BLOCK_PRICE[family] + (above - 1) * width * MULTIPLEXER_PRICE
+        found.append((price, count, above))
+    _, count, above = min(found)
+    return count, above
 
 
 def memory_cost(form: str, width: int, depth: int, family: str, *, writable: bool) -> Resources:

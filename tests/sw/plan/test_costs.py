@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
+import sys
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +26,16 @@ from rbonn.hw.threshold import ThresholdConfig
 from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.layer import layer_stages
 from rbonn.sw.network import ArgMax, Bipolar, DataType, Dense, EdgeType, Int, Network, UInt
-from rbonn.sw.plan.costs import Resources, stage_cost
+from rbonn.sw.plan.costs import LINK, Resources, stage_cost
 from rbonn.sw.plan.folding import Folding
+from rbonn.sw.plan.resources import inferred_blocks
 
 from ...hw.netlists import netlist
 
 RNG = np.random.default_rng(0)
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+RESULTS = BENCHMARKS / "results"
 
 
 def integers(low: int, high: int, count: int) -> tuple[int, ...]:
@@ -99,3 +110,106 @@ def test_estimates_are_within_a_fifth_and_blocks_exact(family: str, name: str) -
 def test_a_stage_without_an_estimate_is_refused() -> None:
     with pytest.raises(TypeError, match="No cost is known for object"):
         stage_cost(object(), "ecp5")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def calibration() -> ModuleType:
+    """`benchmarks/calibrate.py` and what it imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        return importlib.import_module("calibrate")
+
+
+def cases_of(calibration: ModuleType, part: str, family: str, block: str) -> list[Any]:
+    sample = sys.modules["calibrate_sample"]
+    return list(sample._cases(part, family, block, set()))
+
+
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+@pytest.mark.parametrize(
+    "block", ["bits", "affine", "residual add", "fifo", "width converter", "avg pool", "fork"]
+)
+def test_costs_of_the_designed_sample_are_those_of_the_table(
+    calibration: ModuleType, family: str, block: str
+) -> None:
+    table = calibration.known_rows()
+    cases = [c for c in cases_of(calibration, "fit", family, block) if c.digest in table]
+    assert cases, "the hardware has changed: python benchmarks/calibrate.py synthesise"
+    for case in cases:
+        found, cost = table[case.digest], stage_cost(case.config, family)
+        assert (cost.block_rams, cost.dsp) == (found["block_rams"], found["dsp"]), case.name
+        assert cost.lut4 == pytest.approx(found["lut4"], rel=0.17, abs=4), case.name
+        assert cost.ff == pytest.approx(found["ff"], rel=0.17, abs=4), case.name
+
+
+def test_no_configuration_is_in_both_samples() -> None:
+    cases = json.loads((RESULTS / "calibration_sample.json").read_text())["cases"]
+    digests = {part: [c["digest"] for c in cases if c["part"] == part] for part in ("fit", "held_out")}  # fmt: skip
+    assert len(set(digests["fit"])) == len(digests["fit"]) == 207
+    assert len(set(digests["held_out"])) == len(digests["held_out"]) == 119
+    assert not set(digests["fit"]) & set(digests["held_out"])
+
+
+def test_the_published_errors_are_of_every_row_and_hold_the_bars() -> None:
+    table = json.loads((RESULTS / "calibration.json").read_text())["rows"].values()
+    errors = json.loads((RESULTS / "calibration_errors.json").read_text())
+    for part in ("fit", "held_out"):
+        rows = [row for row in table if row["part"] == part]
+        assert errors[part]["not_synthesised"] == 0
+        assert errors[part]["all"]["rows"] == sum("failed" not in row for row in rows)
+        assert len(errors[part]["failed"]) == sum("failed" in row for row in rows)
+    bars = errors["held_out"]["all"]
+    assert bars["rank_correlation"] >= 0.97
+    assert bars["median"] <= 6
+    assert bars["within_20"] >= 95
+    assert bars["block_rams_wrong"] == bars["dsp_wrong"] == 0
+
+
+@pytest.mark.slow
+def test_coefficients_and_errors_are_those_of_the_table(calibration: ModuleType) -> None:
+    table = calibration.known_rows()
+    cases = {part: sys.modules["calibrate_sample"].sample(part) for part in ("fit", "held_out")}
+    fit = sys.modules["calibrate_fit"]
+    text = fit.coefficients_module(fit.rows_of(cases["fit"], table))
+    assert text == calibration.COEFFICIENTS.read_text()
+    errors = json.loads((RESULTS / "calibration_errors.json").read_text())
+    for part, mine in cases.items():
+        assert sys.modules["calibrate_errors"].judged(mine, table) == errors[part]
+
+
+def test_the_link_is_that_of_the_table() -> None:
+    link = json.loads((RESULTS / "calibration.json").read_text())["link"]
+    for found in link.values():
+        assert abs(found["lut4"] - LINK.lut4) <= 8
+        assert abs(found["ff"] - LINK.ff) <= 3
+        assert found["block_rams"] == LINK.block_rams
+
+
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+def test_blank_weights_are_priced_as_random_ones(family: str) -> None:
+    board = {"ecp5": ULX3S_85F, "ice40": ICEBREAKER}[family]
+    for pe, simd, form in ((4, 48, "logic"), (2, 32, "block"), (8, 24, "block")):
+        config = product(Bipolar(), Bipolar(), pe, simd, form, board)
+        blank = replace(config, weights=replace(config.weights, contents=(0,) * config.weights.depth))  # fmt: skip
+        cost, estimate = stage_cost(config, family), stage_cost(blank, family)
+        assert abs(estimate.lut4 - cost.lut4) <= 3
+        assert estimate.block_rams == cost.block_rams
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "family", "found"),
+    [
+        (24, 7313, "ice40", 45),
+        (10, 600, "ice40", 2),
+        (32, 3064, "ice40", 24),
+        (7, 5301, "ice40", 10),
+        (40, 710, "ice40", 8),
+        (5, 1300, "ice40", 2),
+        (32, 809, "ecp5", 2),
+        (14, 1779, "ecp5", 2),
+    ],
+)
+def test_block_rams_of_inferred_memories_are_those_of_synthesis(
+    width: int, depth: int, family: str, found: int
+) -> None:
+    assert inferred_blocks(width, depth, family)[0] == found

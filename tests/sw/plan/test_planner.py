@@ -98,11 +98,11 @@ def test_a_frame_rate_out_of_reach_names_the_best() -> None:
 
 
 def test_a_frame_rate_out_of_reach_says_what_runs_short_and_what_the_board_reaches() -> None:
-    few = replace(ICEBREAKER, capacity=replace(ICEBREAKER.capacity, plan_lut4=(2_000,)))
+    few = replace(ICEBREAKER, capacity=replace(ICEBREAKER.capacity, plan_lut4=(1_600,)))
     best = summarise(NETWORK, make_plan(NETWORK, few), few).frames_per_second
     message = (
         f"at most {int(best)} frames per second at 36 MHz on icebreaker, not {1.1 * best:g}: "
-        "logic cells: about [0-9]+ needed, 2000 usable of 5280"
+        "logic cells: about [0-9]+ needed, 1600 usable of 5280"
     )
     with pytest.raises(PlanError, match=message):
         make_plan(NETWORK, few, frames_per_second=1.1 * best)
