@@ -123,7 +123,7 @@ def _popcount(tree: PopcountConfig, family: str, is_compared: bool) -> _Tree:
         is_ecp5 and tree.levels == 0 and not tree.absorbed
     ):  # leaves are counted inverted, and nothing follows that would take them so
         leaves += sum(tree.leaf_bits)
-    return _Tree(leaves, adders, registers, shared, carries)
+    return _Tree(leaves, adders, registers, shared, 0 if is_ecp5 else carries)
 
 
 def _chained(adders: list[tuple[int, bool]]) -> int:

@@ -107,6 +107,11 @@ def test_estimates_are_within_a_fifth_and_blocks_exact(family: str, name: str) -
         assert abs(estimate.ff - found.ff) <= max(30, 0.3 * found.ff), (estimate, found)
 
 
+def test_cells_that_use_their_carry_alone_are_counted_on_an_ice40_only() -> None:
+    assert stage_cost(ECP5_STAGES["bits, logic"], "ecp5").carries == 0
+    assert stage_cost(ICE40_STAGES["bits, block RAM"], "ice40").carries > 0
+
+
 def test_a_stage_without_an_estimate_is_refused() -> None:
     with pytest.raises(TypeError, match="No cost is known for object"):
         stage_cost(object(), "ecp5")  # type: ignore[arg-type]
