@@ -30,6 +30,8 @@ def rows() -> dict[str, list[str]]:
     ablation = json.loads((RESULTS / "rbonn_ablation.json").read_text())
     cifar10 = json.loads((RESULTS / "cifar10_networks.json").read_text())["results"]
     plans = json.loads((RESULTS / "planner.json").read_text())["results"]
+    calibrated = json.loads((RESULTS / "calibration_errors.json").read_text())
+    costs = calibrated["held_out"]
     return {
         "plans": [_plans(result) for result in plans],
         "cifar10": [_cifar10(result) for result in cifar10],
@@ -57,7 +59,11 @@ def rows() -> dict[str, list[str]]:
             if name == f"8x32 complete, {row['device']}"
         ],
         "array_before": [_array(name, row) for name, row in array["before"]["rows"].items()],
-        "estimates": [_estimates(result) for result in light],
+        "costs": [
+            _costs(what, row) for what, row in (("all", costs["all"]), *costs["families"].items())
+        ],
+        "cost_blocks": [_cost_block(row) for row in costs["blocks"]],
+        "cost_networks": [_cost_network(row) for row in calibrated["networks"]],
         "golden": [
             _row(
                 f"`{result['network']}`",
@@ -245,15 +251,23 @@ def _times(result: dict[str, Any]) -> str:
     )
 
 
-def _estimates(result: dict[str, Any]) -> str:
-    totals, resources = result["plan"]["totals"], result["build"]["resources"]
-    return _row(
-        _name(result),
-        totals["lut4"],
-        resources["lut4"],
-        totals["block_rams"],
-        resources["block_rams"],
-    )
+def _costs(what: str, row: dict[str, Any]) -> str:
+    """Errors of the held-out stages of one family, or of all."""
+    keys = ("median", "quantile_95", "within_20", "median_without_floor", "within_20_without_floor", "ff_median")  # fmt: skip
+    wrong = f"{row['block_rams_wrong']}, {row['dsp_wrong']}"
+    return _row(what, row["rows"], f"{row['rank_correlation']:.3f}", *(f"{row[key]} %" for key in keys), wrong)  # fmt: skip
+
+
+def _cost_block(row: dict[str, Any]) -> str:
+    worst, median = f"{row['worst']} %", f"{row['median']} %"
+    return _row(row["block"], row["family"], row["rows"], median, worst)
+
+
+def _cost_network(row: dict[str, Any]) -> str:
+    """What was placed and what was predicted."""
+    pairs = (f"{row[key][1]}, {row[key][0]}" for key in ("ff", "block_rams", "dsp"))
+    found, predicted = row["cells"]
+    return _row(_name(row), predicted, found, f"{row['error']:+.1f} %", *pairs)
 
 
 _STEP_RATIOS = {
