@@ -9,6 +9,7 @@ from ...boards import BOARDS, Board
 from ..errors import RbonnError
 from ..models import find_network, model_names
 from ..network import Network
+from .options import LUT_WORDS
 from .planner import find_plan
 
 
@@ -81,6 +82,8 @@ def _reached(
     network: Network, board: Board, clock_mhz: float | None, frames_per_second: float | None
 ) -> float | None:
     """Frames per second of the plan; None where there is none."""
+    if not may_hold(network, board):
+        return None
     clock_hz = board.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     try:
         clock_hz = round(board.pll(clock_hz).output_hz)
@@ -88,6 +91,12 @@ def _reached(
     except (RbonnError, ValueError):  # no plan, or a clock that the board cannot have
         return None
     return clock_hz / found.interval_cycles
+
+
+def may_hold(network: Network, board: Board) -> bool:
+    """Whether all block RAMs and lookup tables have as many bits together as the network's weights. Where they have not, no folding needs to be looked at."""
+    there = board.capacity
+    return network.weight_bits <= there.block_rams * there.block_ram_bits + there.lut4 * LUT_WORDS
 
 
 def _size(board: Board) -> tuple[int, int, int]:

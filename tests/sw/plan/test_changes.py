@@ -7,7 +7,7 @@ from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F, ULX3S_85F
 from rbonn.sw.errors import DoesNotFitError, PlanError
 from rbonn.sw.models import find_network
 from rbonn.sw.plan import changes
-from rbonn.sw.plan.changes import Change, smallest_changes
+from rbonn.sw.plan.changes import Change, may_hold, smallest_changes
 from rbonn.sw.plan.planner import make_plan
 
 from ...random_networks import random_network
@@ -60,6 +60,21 @@ def test_a_board_that_has_no_more_is_not_tried(monkeypatch) -> None:
     tried.clear()
     smallest_changes(replace(CNN, metadata={}), ULX3S_25F)
     assert tried == ["icebreaker", "ulx3s-45f", "ulx3s-85f"]
+
+
+def test_a_board_with_fewer_bits_than_the_weights_is_not_planned_for(monkeypatch) -> None:
+    def never(*_, **__) -> None:
+        raise AssertionError("planned")
+
+    bits = CNN.weight_bits
+    for block_rams, lut4, may in ((bits // 10, 0, True), (bits // 10 - 1, 0, False), (0, bits // 16, False), (0, bits // 16 + 1, True)):  # fmt: skip
+        capacity = replace(ICEBREAKER.capacity, block_rams=block_rams, lut4=lut4, block_ram_bits=10)
+        assert may_hold(CNN, replace(ICEBREAKER, capacity=capacity)) == may
+    monkeypatch.setattr(changes, "find_plan", never)
+    capacity = replace(ICEBREAKER.capacity, block_rams=1, lut4=100)
+    tiny = replace(ICEBREAKER, name="tiny", device="tiny", capacity=capacity)
+    monkeypatch.setattr(changes, "BOARDS", {"tiny": tiny})
+    assert smallest_changes(replace(CNN, metadata={}), ULX3S_85F) == []
 
 
 def test_a_clock_that_another_board_cannot_have_rules_it_out() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +117,29 @@ def test_the_small_cnn_fits_an_icebreaker() -> None:
     assert network.weight_bits == 55_472
     plan = make_plan(network, ICEBREAKER)
     assert ICEBREAKER.clock_hz / interval(network, plan, ICEBREAKER) >= 500
+
+
+PLANNED_ALONE = """
+import json
+from dataclasses import asdict
+from rbonn.boards import ULX3S_25F
+from rbonn.sw.plan.planner import make_plan
+from tests.random_residual_networks import BlockShape, random_residual_network
+
+blocks = [BlockShape(8), BlockShape(16, 2, "conv1x1")]
+network = random_residual_network((8, 8, 3), blocks, stem_channels=8)
+plans = [make_plan(network, ULX3S_25F, frames_per_second=rate) for rate in (None, 20_000)]
+print(json.dumps([asdict(plan) for plan in plans]))
+"""
+
+
+def test_the_same_network_has_the_same_plan_in_every_process() -> None:
+    root, plans = Path(__file__).parents[3], set()
+    for seed in ("1", "2"):
+        surroundings = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", PLANNED_ALONE]
+        plans.add(subprocess.check_output(command, cwd=root, env=surroundings))
+    assert len(plans) == 1
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
