@@ -197,9 +197,9 @@ class MatrixVectorConfig:
         """Places for results: with credits as many as rows are under way at full rate, so that there is never a bubble."""
         places = self.output_places
         if self.back_pressure == "credit":
-            # From giving a credit to having it back: the way of a row's last beat to the output, and a register.
+            # From giving a credit to having it back: the way of a row's last beat to the output, and two registers.
             for places in range(1, self.count_cycles + 6):
-                way = self.result_cycles + FifoConfig(1, places).latency_cycles + 1
+                way = self.result_cycles + FifoConfig(1, places).latency_cycles + 2
                 if places * self.transfers_per_vector >= way:
                     break
         has_lut_ram = self.form == "ecp5"
@@ -386,7 +386,9 @@ class MatrixVector(wiring.Component):
     def _has_credit(self, m: Module, taken: Value) -> Signal:
         """Whether a result's place is free. A row takes it with its last beat and gives it back when its result leaves."""
         places = self.config.queue.depth
-        has_credit, given_back = Signal(init=1), self.o.valid & self.o.ready
+        has_credit, given_back = Signal(init=1), Signal()
+        # A register ends the path from `o.ready`, which may come from far.
+        m.d.sync += given_back.eq(self.o.valid & self.o.ready)
         if places == 1:
             with m.If(taken | given_back):
                 m.d.sync += has_credit.eq(given_back)

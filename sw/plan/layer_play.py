@@ -166,6 +166,7 @@ class ProductMoving(Moving):
         "credits",
         "due",
         "early",
+        "gives_back",
         "is_coded",
         "is_first",
         "kind",
@@ -198,6 +199,7 @@ class ProductMoving(Moving):
             self.results = o
         self.looks_ahead, self.waits = unit.looks_ahead, False
         self.credits = unit.queue.depth if unit.back_pressure == "credit" else -1
+        self.gives_back = False  # a result has left in the cycle before
         # The buffer: vectors in it, a word of the next one, or whether the one in the register is in use.
         self.kind = "buffer" if replay.is_buffered else "register" if self.n_uses > 1 else "wire"
         self.codes_word = replay.fill_cycles > 1
@@ -209,7 +211,7 @@ class ProductMoving(Moving):
 
     def cycle(self) -> None:
         o, results = self.o, self.results
-        given_back = o.valid and o.ready
+        given_back, self.gives_back = self.gives_back, o.valid and o.ready
         is_done = bool(self.bits >> self.last & 1)
         moves = not self.waits if self.looks_ahead else True
         results.valid = is_done and moves
@@ -277,6 +279,7 @@ class ProductMoving(Moving):
             self.bits,
             self.waits,
             self.credits,
+            self.gives_back,
             self.n_vectors,
             self.word,
             self.is_coded,
