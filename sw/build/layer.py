@@ -122,7 +122,7 @@ def layer_stages(
         input_lanes = lanes = window_lanes(node, simd)
         if folding.window == "parallel":
             lanes = mw
-            window = _parallel_window(node, source, product, forms)
+            window, product = _parallel_window(node, source, product, forms)
             # A pixel may have to wait until its place has been read; with a FIFO what makes pixels goes on meanwhile.
             pixels = FifoConfig(window.input_width, 2, window.inputs_per_frame)
             stages += [("pixels", pixels), ("window", window)]
@@ -149,17 +149,23 @@ def _sliding_window(node: Conv, source: EdgeType, lanes: int) -> SlidingWindowCo
 
 def _parallel_window(
     node: Conv, source: EdgeType, product: MatrixVectorLayerConfig, forms: DeviceForms
-) -> ParallelWindowConfig:
+) -> tuple[ParallelWindowConfig, MatrixVectorLayerConfig]:
+    """The window and the product that takes it, with registers between the two where there is time for them.
+
+    Unless its pipeline waits for the output, a product can hear from a register that a window is offered, and with a slow memory it says from one
+    that it has been taken. Each costs a cycle before the next window: where that would come late, the offer goes without, then the answer.
+    """
     is_shallow = source.shape[1] <= DEEPEST_LUT_RAM
     memory = "lut_ram" if forms.has_lut_ram and is_shallow else "block"
     window = ParallelWindowConfig(memory=memory, **_window_shape(node, source))
-    # A product that takes a window the cycle after its first use says so from a register, unless its pipeline waits for the output: where
-    # the next window would come late, it may follow in that cycle.
-    uses, early = product.unit.uses, product.early_cycles
-    if not early or product.unit.back_pressure != "credit":
-        return window
-    is_late = not is_in_time(window.schedule, uses, early)
-    return replace(window, back_pressure="direct") if is_late else window
+    if not product.replay.has_register or product.unit.back_pressure != "credit":
+        return window, product
+    uses, heard = product.unit.uses, replace(product, offer_latency=1)
+    if is_in_time(window.schedule, uses, heard.early_cycles):
+        return window, heard
+    if product.early_cycles and not is_in_time(window.schedule, uses, product.early_cycles):
+        return replace(window, back_pressure="direct"), product
+    return window, product
 
 
 def _window_shape(node: Conv, source: EdgeType) -> dict[str, Any]:

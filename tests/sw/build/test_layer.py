@@ -291,6 +291,21 @@ def test_a_parallel_window_with_a_border_costs_the_array_no_cycle(
     assert run.intervals(product.outputs_per_frame)[1:] == [interval] * 3
 
 
+@pytest.mark.parametrize(
+    ("rows", "offer_latency", "back_pressure"),
+    [(8, 1, "registered"), (4, 0, "registered"), (3, 0, "direct")],
+)
+def test_registers_lie_between_window_and_product_where_windows_come_in_time_all_the_same(
+    rows: int, offer_latency: int, back_pressure: str
+) -> None:
+    layer = Layer(EdgeType(Bipolar(), (6, 6, 2)), BIPOLAR, rows, (3, 3), 1, 1, n_images=3)
+    stages = layer.stages(Folding(1, 18, window="parallel"), ECP5_LIKE).stages
+    window, product = (config for _, config in stages[-2:])
+    assert isinstance(window, ParallelWindowConfig)
+    assert isinstance(product, MatrixVectorLayerConfig)
+    assert (product.offer_latency, window.back_pressure) == (offer_latency, back_pressure)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_folding_of_any_types_equals_numpy(data: st.DataObject) -> None:
