@@ -37,7 +37,13 @@ RESULT = Path(__file__).parent / "results" / "planner_imagenet.json"
 BINARY_WEIGHTS = 10_985_472
 """Of the paper's ResNet-18."""
 
-CASES = (("avgpool_duplicate", 1), ("conv1x1", 1), ("avgpool_duplicate", 4), ("conv1x1", 5))
+CASES = (
+    ("avgpool_duplicate", 1),
+    ("conv1x1", 1),
+    ("avgpool_duplicate", 4),
+    ("avgpool_duplicate", 5),
+    ("conv1x1", 6),
+)
 """Shortcuts, and resources of how many 85F."""
 
 

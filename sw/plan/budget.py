@@ -31,7 +31,7 @@ def lacking(question: Question, limit: int, board: Board) -> str:
     """Which resources keep layers from `limit` cycles, in words: all of which more would do, while all else is kept within the board; where none would do alone, all of
     which too little is there whatever else there is.
 
-    Empty where each of them alone suffices. What is needed is what the solver proves, FIFOs not counted.
+    Empty where each of them alone suffices. What is needed is what the solver proves, FIFOs as small as in any folding.
     """
     link = placed(LINK, board.family)
     there = budget(board, board.capacity.lut4_budgets[-1])

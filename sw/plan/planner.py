@@ -2,12 +2,12 @@
 
 Within a budget of the board's resources `choice` finds the best options of all layers, and what lies between them. How much FIFOs hold
 follows from the schedule of a whole accelerator, so each choice is elaborated and its estimate is what must fit (`total_cost`). The next choice is made with FIFOs that
-hold as much, and leaves room for what else the accelerator takes (link, entrance, forks), until one fits; what did not fit is not chosen again.
+hold as much as in that accelerator, and leaves room for what else the accelerator takes (link, entrance, forks), until one fits; what did not fit is not chosen again.
 
 Weights in logic of more words than a lookup table has are for networks that block RAM is too small for, or too slow: `search` looks for the fastest plan without them first.
 
-What is proved (`proof`). The first choice leaves room for the link alone and none for FIFOs, so an interval or a price that it cannot have is impossible with any options that `options` lists, by
-the estimates of `costs`, within the budget. Later choices leave room for more; what all of them take beside options, converters and FIFOs is the same for every choice, so without FIFOs they prove more.
+What is proved (`proof`). The first choice leaves room for the link and for what FIFOs hold in any folding (`least_held`), so an interval or a price that it cannot have is impossible with any options that
+`options` lists, by the estimates of `costs`, within the budget. Later choices leave room for more; what all of them take beside options, converters and FIFOs is the same for every choice, so without FIFOs they prove more.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from ...boards.board import Board
 from ..build.device_forms import device_forms
 from ..build.elaborate import Elaboration, elaborate
+from ..build.skips import find_skips
 from ..network import Binarise, Conv, Dense, Network, Thermometer
 from .amounts import Prices, amounts, fits, price
 from .budget import PLENTY, budget, lacking, less, shortage
@@ -15,6 +16,7 @@ from .choice import Choice, Chosen, Options, Question
 from .costs import LINK, Resources, accelerator_cost
 from .folding import Folding
 from .joints import find_fifos, find_joints
+from .least_held import least_cost, least_held
 from .options import layer_options
 from .plan import AcceleratorPlan
 from .proof import Proof
@@ -94,7 +96,8 @@ class Search:
         entrance = entrance_cycles(network)
         if entrance > self.floor:
             self.floor, self.floor_of = entrance, "the entrance"
-        self.question = Question(self.options, find_joints(network), board.family, floor=entrance)
+        joints, fifos = find_joints(network), self._least_fifos()
+        self.question = Question(self.options, joints, board.family, fifos, entrance)
         shallow = {
             name: [option for option in layer if not option.is_deep_logic]
             for name, layer in self.options.items()
@@ -105,6 +108,8 @@ class Search:
 
     def found(self, limits: Sequence[int], prices: Prices) -> Finding | None:
         """The best plan within the first budget that is worth it."""
+        if not self._may_fit(limits):
+            return None
         best = None
         for lut4 in self.board.capacity.lut4_budgets:
             built = self._best(limits, prices, lut4)
@@ -112,6 +117,12 @@ class Search:
                 best = self._finding(built, prices, lut4)
                 limits = [limit for limit in limits if limit * WORTH_MORE <= built.interval_cycles]
         return best
+
+    def _may_fit(self, limits: Sequence[int]) -> bool:
+        """Whether any choice fits the largest budget, for all that is proved."""
+        there = budget(self.board, self.board.capacity.lut4_budgets[-1])
+        left = less(there, placed(LINK, self.board.family))
+        return self.question.fastest(limits[-1:], left).least is not None
 
     def _best(self, limits: Sequence[int], prices: Prices, lut4: int) -> _Built | None:
         """The best within a budget. Among the fastest ones deep weights in logic are for what is slower without them, or does not fit."""
@@ -182,6 +193,18 @@ class Search:
         return Finding(
             plan, built.interval_cycles, built.least_interval_cycles, choice.price, choice.least_price, self.options
         )  # fmt: skip
+
+    def _least_fifos(self) -> dict[str, dict[int, Resources]]:
+        """What FIFOs take at least, whatever is chosen, by the layer whose results they hold and its PE."""
+        skips = {f"{add}_skip": skip for add, skip in find_skips(self.network).items()}
+        found: dict[str, dict[int, Resources]] = {}
+        for fifo in self.fifos:
+            costs = found.setdefault(fifo.source, {})
+            for lanes in {option.folding.pe for option in self.options[fifo.source]}:
+                held = least_held(self.network, skips[fifo.name], lanes)
+                cost = least_cost(fifo, held, lanes, self.board)
+                costs[lanes] = costs.get(lanes, Resources()) + cost
+        return found
 
     def _fifos(self, built: Elaboration) -> dict[str, dict[int, Resources]]:
         """What FIFOs take that hold as much as in an accelerator, by the layer whose results they hold and its PE."""

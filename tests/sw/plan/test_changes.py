@@ -29,6 +29,12 @@ def test_a_frame_rate_out_of_reach_has_three_ways_out_and_each_is_one() -> None:
     assert network.text(CNN) == "the network mnist_mlp_1w1a (95.70 % right instead of 98.98 %)"
 
 
+def test_a_rate_that_nothing_reaches_leaves_fewer_frames_alone() -> None:
+    (change,) = smallest_changes(CNN, ICEBREAKER, frames_per_second=1e6)
+    assert change.kind == "frame_rate"
+    assert change.frames_per_second < 1e6
+
+
 def test_what_does_not_fit_at_any_rate_gets_the_smallest_board_that_takes_it() -> None:
     network = random_network((28, 28, 1), [], [1024])
     with pytest.raises(DoesNotFitError):

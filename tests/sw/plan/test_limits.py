@@ -1,6 +1,7 @@
 """`rbonn.sw.plan.limits`: what keeps a plan from being faster. Taking that limit away makes it faster; taking others away does not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rbonn.boards import ICEBREAKER, ULX3S_85F, Board
@@ -8,10 +9,12 @@ from rbonn.boards.board import Capacity
 from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.network import Network
+from rbonn.sw.plan import limits as limits_module
+from rbonn.sw.plan.amounts import amounts
 from rbonn.sw.plan.folding import Folding
 from rbonn.sw.plan.limits import Limits, limits_of
 from rbonn.sw.plan.plan import AcceleratorPlan
-from rbonn.sw.plan.planner import find_plan, make_plan
+from rbonn.sw.plan.planner import find_plan, make_plan, total_cost
 from rbonn.sw.report.tables import limit_line
 
 from ...random_networks import ConvShape, random_network
@@ -24,9 +27,9 @@ NETWORK = random_network(
 PLENTY = {"lut4": 10**6, "block_rams": 10**4, "dsp": 10**4}
 
 
-def board_with(**amounts: int) -> Board:
-    """An iCE40 that has plenty of all but `amounts`."""
-    capacity = Capacity(block_ram_bits=4096, **(PLENTY | amounts))
+def board_with(**parts: Any) -> Board:
+    """An iCE40 that has plenty of all but `parts`."""
+    capacity = Capacity(block_ram_bits=4096, **(PLENTY | parts))
     return replace(ICEBREAKER, capacity=capacity)
 
 
@@ -41,17 +44,34 @@ def interval(network: Network, board: Board) -> int:
 
 
 @pytest.mark.parametrize(
-    ("amounts", "kinds"),
+    ("parts", "kinds"),
     [({"lut4": 1900}, {"LUT4"}), ({"block_rams": 9}, {"block RAMs", "weight bandwidth"})],
 )
-def test_more_of_what_binds_makes_the_plan_faster(amounts: dict[str, int], kinds) -> None:
-    board = board_with(**amounts)
+def test_more_of_what_binds_makes_the_plan_faster(parts: dict[str, int], kinds) -> None:
+    board = board_with(**parts)
     found = limits(NETWORK, board)
     assert found.kind == ("LUT4" if "LUT4" in kinds else "block RAMs")
     assert set(found.binds.values()) <= kinds
     assert set(found.binds) == set(found.interval_layers)
     assert found.needed > found.left >= 0
     assert interval(NETWORK, board_with()) < interval(NETWORK, board)
+
+
+def test_what_is_left_is_of_the_smallest_budget_that_the_plan_fits() -> None:
+    one, two = board_with(plan_lut4=(1520,)), board_with(plan_lut4=(1520, 1600))
+    plan = make_plan(NETWORK, one)
+    cells = amounts(total_cost(NETWORK, plan.foldings, one))[0]
+    found = limits(NETWORK, two, plan)
+    assert (found.kind, found.left) == ("LUT4", 1520 - cells)
+
+
+def test_options_that_are_known_are_not_listed_again(monkeypatch) -> None:
+    finding = find_plan(NETWORK, ICEBREAKER)
+    elaboration = elaborate(NETWORK, finding.plan.foldings, device_forms(ICEBREAKER))
+    expected = limits_of(NETWORK, finding.plan, ICEBREAKER, elaboration)
+    monkeypatch.setattr(limits_module, "layer_options", None)
+    known = limits_of(NETWORK, finding.plan, ICEBREAKER, elaboration, finding.options)
+    assert known == expected
 
 
 def test_on_a_board_with_plenty_cycles_bind_and_no_board_is_faster() -> None:

@@ -13,7 +13,7 @@ from rbonn.sw.plan.roofline import LUTS_PER_LANE, Roofline, operations_per_frame
 from rbonn.sw.project import Project
 from rbonn.sw.report.tables import roofline_line
 
-from ...random_networks import random_network
+from ...random_networks import ConvShape, random_network
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results" / "pe_array.json"
 NETWORK = random_network((4, 4, 4), [], [16], n_classes=4)  # 16 x 64, then 4 x 16
@@ -43,6 +43,15 @@ def test_each_weight_bit_in_block_ram_is_read_once_for_each_vector() -> None:
     assert found.operations_per_second == pytest.approx(2 * 1088 * 36e6 / 32)
     assert found.roof == "block RAMs"
     assert found.share == found.operations_per_second / found.attainable_operations_per_second
+
+
+def test_a_convolution_reads_its_weights_again_for_each_pixel() -> None:
+    network = random_network((6, 5, 1), [ConvShape(8, padding=1)], n_classes=4)
+    conv, head = (node for node in network.device_nodes if hasattr(node, "matrix"))
+    foldings = {conv.name: Folding(2, 3), head.name: Folding(1, 4)}
+    built = elaborate(network, foldings, device_forms(ICEBREAKER))
+    found = roofline(network, ICEBREAKER, built, 36e6)
+    assert found.weight_bits_per_frame == 6 * 5 * conv.matrix.size + head.matrix.size
 
 
 def test_weights_in_logic_are_not_read_and_lookup_tables_are_the_roof() -> None:
