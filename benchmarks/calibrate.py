@@ -46,8 +46,8 @@ def known_rows() -> dict[str, dict[str, Any]]:
     return json.loads(TABLE.read_text())["rows"] if TABLE.exists() else {}
 
 
-def synthesise(jobs: int, blocks: list[str]) -> None:
-    """Synthesises what the table lacks, of blocks with one of these texts in their names, and writes the table after each row."""
+def synthesise(jobs: int, blocks: list[str], again: bool = False) -> None:
+    """Synthesises what the table lacks, of blocks with one of these texts in their names, and writes the table after each row; `again`: all of them."""
     check_sample()
     use_in_amaranth()
     yosys = find_tool("yosys")
@@ -56,7 +56,8 @@ def synthesise(jobs: int, blocks: list[str]) -> None:
     wanted = [
         case
         for case in cases
-        if case.digest not in rows and (not blocks or any(text in case.block for text in blocks))
+        if (again or case.digest not in rows)
+        and (not blocks or any(text in case.block for text in blocks))
     ]
     link = {family: link_cells(board, yosys) for family, board in BOARD_OF.items()}
     write_table(rows, cases, link, str(yosys))
@@ -133,13 +134,14 @@ def main() -> None:
     command = commands.add_parser("synthesise")
     command.add_argument("blocks", nargs="*", help="only blocks with one of these in their names")
     command.add_argument("--jobs", type=int, default=1)
+    command.add_argument("--again", action="store_true", help="blocks whose hardware has changed")
     commands.add_parser("fit")
     commands.add_parser("judge")
     commands.add_parser("networks").add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     match arguments.command:
         case "synthesise":
-            synthesise(arguments.jobs, arguments.blocks)
+            synthesise(arguments.jobs, arguments.blocks, arguments.again)
         case "fit":
             fit()
         case "judge":

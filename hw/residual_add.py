@@ -4,8 +4,8 @@ Transfer n of `i_0` meets transfer n of `i_1`, `lanes` elements of each, lane by
 there first waits. Elements and sums are two's complement of `element_bits` bits; a sum beyond their range becomes its nearest end.
 
 Latency is 1 cycle: a sum is offered in the cycle after the acceptance of its two transfers. Throughput is one transfer per cycle.
-`ready` of an input depends combinationally on `valid` of the other one and on `o.ready`. A reset drops the sum that waits.
-Storage is one register of a transfer.
+`ready` of an input depends combinationally on `valid` of the other one, and on nothing behind: sums wait in a FIFO of two places. A reset
+drops what waits. Storage is two registers of a transfer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from .fifo import FifoConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class ResidualAddConfig:
         return 1
 
     @property
+    def queue(self) -> FifoConfig:
+        """Where sums wait."""
+        return FifoConfig(self.output_width, 2, self.transfers_per_frame)
+
+    @property
     def input_width(self) -> int:
         """Bits of each input."""
         return self.lanes * self.element_bits
@@ -71,7 +78,7 @@ class ResidualAddConfig:
     @property
     def latency_cycles(self) -> int:
         """Cycles from the acceptance of two transfers to the offer of their sum."""
-        return 1
+        return self.queue.latency_cycles
 
     def component(self) -> ResidualAdd:
         return ResidualAdd(self)
@@ -98,23 +105,19 @@ class ResidualAdd(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        has_place = Signal()
-        payload = Signal(config.output_width, reset_less=True)
+        m.submodules.queue = queue = config.queue.component()
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [
-            has_place.eq(~self.o.valid | self.o.ready),
-            self.i_0.ready.eq(has_place & self.i_1.valid),
-            self.i_1.ready.eq(has_place & self.i_0.valid),
-            self.o.payload.eq(payload),
+            queue.i.valid.eq(self.i_0.valid & self.i_1.valid),
+            self.i_0.ready.eq(queue.i.ready & self.i_1.valid),
+            self.i_1.ready.eq(queue.i.ready & self.i_0.valid),
         ]
-        # Loaded whenever there is place, valid or not: the clock enable of the sums then waits for neither input.
-        m.d.sync += self.o.valid.eq((self.i_0.valid & self.i_1.valid) | ~has_place)
-        with m.If(has_place):
-            for lane in range(config.lanes):
-                a, b = (
-                    port.payload.word_select(lane, config.element_bits).as_signed()
-                    for port in (self.i_0, self.i_1)
-                )
-                m.d.sync += payload.word_select(lane, config.element_bits).eq(_saturated(a + b))
+        for lane in range(config.lanes):
+            a, b, total = (
+                port.payload.word_select(lane, config.element_bits).as_signed()
+                for port in (self.i_0, self.i_1, queue.i)
+            )
+            m.d.comb += total.eq(_saturated(a + b))
         return m
 
 

@@ -75,13 +75,17 @@ class Skid(Moving):
         self.is_free = True
 
     def cycle(self) -> None:
-        i, o = self.i, self.o
-        i.ready = is_free = self.is_free
+        self.i.ready = self.is_free
+        self.move(self.i.valid)
+
+    def move(self, comes: bool) -> None:
+        """Moves on; `comes`: something is offered."""
+        o, is_free = self.o, self.is_free
         if o.ready or not o.valid:
-            o.valid = i.valid or not is_free
+            o.valid = comes or not is_free
             self.is_free = True
         else:
-            self.is_free = is_free and not i.valid
+            self.is_free = is_free and not comes
 
     def state(self) -> tuple[int, ...]:
         return (self.is_free,)
@@ -140,8 +144,8 @@ class Pipeline(Moving):
         return (self.under_way,)
 
 
-class Joining(Moving):
-    """Two streams that meet; `i` is the first of them."""
+class Joining(Skid):
+    """Two streams that meet in front of two registers; `i` is the first of them."""
 
     __slots__ = ("other",)
 
@@ -150,14 +154,9 @@ class Joining(Moving):
         self.other = other
 
     def cycle(self) -> None:
-        i, other, o = self.i, self.other, self.o
-        has_place = not o.valid or o.ready
-        i.ready, other.ready = has_place and other.valid, has_place and i.valid
-        if has_place:
-            o.valid = i.valid and other.valid
-
-    def state(self) -> tuple[int, ...]:
-        return ()
+        i, other = self.i, self.other
+        i.ready, other.ready = self.is_free and other.valid, self.is_free and i.valid
+        self.move(i.valid and other.valid)
 
 
 class Forking(Moving):

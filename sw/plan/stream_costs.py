@@ -152,11 +152,10 @@ def _shift(config: RoundedShiftConfig, family: str) -> Terms:
 
 
 def residual_add_terms(config: ResidualAddConfig, family: str) -> Terms:
-    """An adder and saturation for each lane."""
+    """An adder and saturation for each lane, and two registers behind them."""
     bits, lanes = config.element_bits, config.lanes
-    terms = Terms().lut("residual_add.base", 3).lut("adder", lanes * adder_luts(bits + 1, family))
-    terms.lut("saturation", lanes * bits)
-    return terms.flip_flops("residual_add.base", lanes * bits + 1)
+    sums = lanes * (adder_luts(bits + 1, family) + bits)
+    return fifo_terms(config.queue, family).lut("residual_add.sums", sums)
 
 
 def concat_channels_terms(config: ConcatChannelsConfig, family: str) -> Terms:
