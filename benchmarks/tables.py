@@ -32,8 +32,10 @@ def rows() -> dict[str, list[str]]:
     plans = json.loads((RESULTS / "planner.json").read_text())["results"]
     calibrated = json.loads((RESULTS / "calibration_errors.json").read_text())
     costs = calibrated["held_out"]
+    imagenet = json.loads((RESULTS / "planner_imagenet.json").read_text())["results"]
     return {
         "plans": [_plans(result) for result in plans],
+        "imagenet_plans": [_imagenet(result) for result in imagenet],
         "cifar10": [_cifar10(result) for result in cifar10],
         "cifar10_runs": [_cifar10_run(result) for result in cifar10],
         "networks": [_network(result) for result in light],
@@ -117,6 +119,23 @@ def _plans(result: dict[str, Any]) -> str:
         ]
     greedy = result["greedy"]
     return _row(*cells, f"{result['seconds']}, {greedy['smallest_seconds']}, {greedy['seconds']}")
+
+
+def _imagenet(result: dict[str, Any]) -> str:
+    """A case of `planner_imagenet.py`: the plan, or what is missing."""
+    cells = [f"`{result['shortcut']}`", result["board"], f"{result['weight_bits'] / 1e6:.2f}"]
+    if result["plan"] is None:
+        missing = result["does_not_fit"].split(": ", 1)[1]
+        return _row(*cells, "", "", "", f"does not fit: {missing}", result["seconds"])
+    total = result["totals"]
+    return _row(
+        *cells,
+        f"{result['interval_cycles']}, {result['frames_per_second']:.0f}",
+        total["lut4"],
+        f"{total['block_rams']}, {total['dsp']}",
+        result["proof"],
+        result["seconds"],
+    )
 
 
 def _cifar10(result: dict[str, Any]) -> str:

@@ -87,8 +87,10 @@ def _forms(
     left_out: set[WeightForm] = {"lut_ram"}
     if words < LEAST_BLOCK_WORDS:
         left_out.add("block")
-    if board.family == "ice40" and words > MOST_ICE40_LOGIC_WORDS:
-        left_out.add("logic")
+    if board.family == "ice40":  # whose block RAMs are few and narrow
+        left_out.add("absorbed")
+        if words > MOST_ICE40_LOGIC_WORDS:
+            left_out.add("logic")
     for integers in ways:
         counts_bits = is_binary and (is_of_bits or integers == "planes")
         for weights in weight_forms(words, board, counts_bits=counts_bits):

@@ -155,6 +155,7 @@ class Search:
             is_sound = number == 0 or not self.fifos
             if is_sound and found is None:
                 least = fastest.least
+                limits = [limit for limit in limits if limit >= (least or limit)]
             if fastest.limit is None:
                 break
             choice = question.cheapest(fastest.limit, left, prices, refused)

@@ -9,11 +9,13 @@ from rbonn.boards import ULX3S_85F
 from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.network import Network
+from rbonn.sw.plan.amounts import amounts, fits
 from rbonn.sw.plan.costs import stages_cost
 from rbonn.sw.plan.joints import find_joints
 from rbonn.sw.plan.options import Option
 from rbonn.sw.plan.planner import all_options
 from rbonn.sw.plan.resources import Resources
+from rbonn.sw.plan.search import Search
 
 from ...random_networks import ConvShape, random_network
 from ...random_residual_networks import BlockShape, random_residual_network
@@ -66,3 +68,19 @@ def test_joints_of_a_residual_network_are_at_each_layer_but_the_first_and_at_eac
     assert {joint.reader for joint in joints if not joint.is_join} == set(
         all_options(NETWORKS["residual"], ULX3S_85F)
     )
+
+
+def test_what_fifos_take_at_least_is_no_more_than_they_take_and_not_nothing() -> None:
+    search = Search(NETWORKS["residual"], ULX3S_85F, ULX3S_85F.clock_hz)
+    rng, least_of_all = random.Random(2), 0
+    for _ in range(6):
+        chosen = {name: rng.choice(layer) for name, layer in search.options.items()}
+        foldings = {name: option.folding for name, option in chosen.items()}
+        built = elaborate(search.network, foldings, device_forms(ULX3S_85F))
+        found = search._fifos(built)
+        assert found.keys() == search.question.fifos.keys()
+        for name, costs in search.question.fifos.items():
+            least, taken = (c[chosen[name].folding.pe] for c in (costs, found[name]))
+            assert fits(least, taken)
+            least_of_all += amounts(least)[0]
+    assert least_of_all > 0

@@ -178,6 +178,26 @@ def test_without_time_for_the_solver_a_plan_says_how_far_from_the_best_it_may_be
     assert left_open
 
 
+def test_without_time_no_bound_of_lookup_tables_is_above_the_fewest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def proofs() -> list[Proof | None]:
+        rates = (0, 2_000, 20_000, 100_000)
+        return [find_plan(NETWORK, ULX3S_25F, frames_per_second=rate).plan.proof for rate in rates]
+
+    proved = proofs()
+    monkeypatch.setattr(choice_model, "SOLVER_TIME", 1e-9)
+    missed = 0
+    for best, proof in zip(proved, proofs(), strict=True):
+        assert best is not None
+        assert proof is not None
+        assert best.goal == proof.goal == "LUT4"
+        assert best.is_optimal
+        assert proof.bound <= best.reached <= proof.reached
+        missed += proof.reached > best.reached
+    assert missed
+
+
 def test_the_fewest_lookup_tables_of_a_frame_rate_are_proved_too() -> None:
     finding = find_plan(NETWORK, ICEBREAKER, frames_per_second=500)
     total = total_cost(NETWORK, finding.plan.foldings, ICEBREAKER)
