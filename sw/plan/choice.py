@@ -6,8 +6,8 @@ fit what a device has left beside everything else. An option whose window is lat
 width, whose linear relaxation is tight.
 
 Within an interval the price is least: of all resources, or of cells alone. Of equals cells, block RAMs, multipliers and flip-flops are, then the
-sum of the layers' cycles, which stands for latency, then rows per cycle, so that whole windows are preferred: each is a question of its own to
-the solver, and its answer holds for the next.
+sum of the layers' cycles, which stands for latency, then rows per cycle, so that whole windows are preferred: two at a time are a
+question of their own to the solver, and its answer holds for the next.
 
 What the cheapest options of all layers answer, and what their sums rule out, is not asked of the solver. They are also the answer where its time is up before it has one.
 

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ortools.sat.python import cp_model
 
@@ -146,11 +146,18 @@ class ChoiceModel:
 
     def cheapest(self, prices: Prices) -> Choice | None:
         """Of all that fit the one that takes least at `prices`."""
-        price = self._price(prices)
-        cycles = self._sum(lambda option: option.cycles)
-        rows = self._sum(lambda option: option.folding.pe)
+        rows = [max(option.folding.pe for option in layer) for layer in self.options.values()]
+        latency = self._sum(lambda o: o.cycles), self._sum(lambda o: o.folding.pe)
+        most = [sum(amounts(cost)[kind] for cost, _ in self.terms) for kind in range(4)]
+        cells, block_rams, dsp, ff = self.used
+        goals = (
+            self._price(prices),
+            _in_order(cells, block_rams, most[1]),
+            _in_order(dsp, ff, most[3]),
+            _in_order(*latency, sum(rows)),
+        )
         choice = None
-        for goal in (price, *self.used, cycles, rows):
+        for goal in goals:
             self.model.minimize(goal)
             if self.solve() not in FOUND:
                 break
@@ -188,3 +195,8 @@ class ChoiceModel:
         """Of these and of the converters between them."""
         taken = (cost for cost, taken in self.terms if self.solver.boolean_value(taken))
         return sum(taken, start=Resources())
+
+
+def _in_order(first: Any, second: Any, most: int) -> cp_model.LinearExprT:
+    """Two goals as one, so that the solver is asked once: the first one before the second, which is at most so much."""
+    return (most + 1) * first + second
