@@ -116,12 +116,10 @@ def _(config: ParallelWindowConfig, inputs: np.ndarray) -> np.ndarray:
 @earliest.register
 def _(config: MatrixVectorLayerConfig, inputs: np.ndarray) -> np.ndarray:
     unit, replay = config.unit, config.replay
-    # A beat is used while it is offered, or from the register that has taken it.
-    taken = np.repeat(inputs + replay.fill_cycles, replay.times)
-    if replay.is_buffered:  # a vector is used when all of it is there
-        ends = inputs[replay.words - 1 :: replay.words] + replay.fill_cycles
-        taken = np.repeat(ends, replay.words * replay.times)
-    taken = one_per_cycle(taken)
+    # A beat is used while it is offered, or from the register that has taken it; a vector in a buffer when all of it is there.
+    beats = replay.words if replay.is_buffered else 1
+    usable = inputs[beats - 1 :: beats] + replay.fill_cycles
+    taken = one_per_cycle(np.repeat(usable, beats * replay.times))
     return taken[unit.transfers_per_vector - 1 :: unit.transfers_per_vector] + unit.latency_cycles
 
 
