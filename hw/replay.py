@@ -181,7 +181,7 @@ class Replay(wiring.Component):
         moves = beats.enable & is_due
         is_offered = self.i.valid
         if config.offer_latency:
-            # A word leaves before the register is asked for the next one: its second use is no first one.
+            # The word that is taken in this cycle has had its first use, and is no offer any more.
             is_offered = Signal()
             m.d.sync += is_offered.eq(self.i.valid & ~moves)
         m.d.comb += [
