@@ -10,30 +10,12 @@ from rbonn.sw.build.device_forms import PORTABLE, DeviceForms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.errors import UnsupportedLayerError
 from rbonn.sw.network import Affine, Conv, Dense, Int, MaxPool, Network, Threshold
-from rbonn.sw.network.golden import GoldenModel
 from rbonn.sw.plan.folding import Folding, divisors
 from rbonn.sw.plan.schedule import first_frame_latency
 
 from ...hw.stream_driver import Stalls, drive
+from ...random_accelerators import expected, packed
 from ...random_networks import ConvShape, networks, random_images, random_network
-
-
-def packed(network: Network, images: np.ndarray) -> list[int]:
-    """The images as the bytes that enter the accelerator: pixels, or bits in stream order, the first least significant."""
-    if network.n_host_nodes == 0:
-        return images.ravel().tolist()
-    bits = images.reshape(len(images), -1) >= network.nodes[0].threshold
-    return np.packbits(bits, axis=1, bitorder="little").ravel().tolist()
-
-
-def expected(network: Network, images: np.ndarray) -> list[tuple[int, int, int]]:
-    """Score, running label and last of every transfer."""
-    scores = GoldenModel(network).run(images).scores.numpy()
-    return [
-        (int(score), int(row[: k + 1].argmax()), int(k == len(row) - 1))
-        for row in scores
-        for k, score in enumerate(row)
-    ]
 
 
 def run(
