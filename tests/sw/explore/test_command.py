@@ -72,7 +72,7 @@ def test_the_table_shows_the_front_and_what_seeds_gave(rbonn, files, fake) -> No
 
 
 def test_builds_stand_in_the_json_and_a_second_run_has_them_at_once(rbonn, files, fake) -> None:
-    command = ("explore", *files, "-b", "icebreaker", "--fps", "1e3,1e5", "-j", 1, "--build", 2, "--json")  # fmt: skip
+    command = ("explore", *files, "-b", "icebreaker", "--fps", "1e3,2e5", "-j", 1, "--build", 2, "--json")  # fmt: skip
     first = json.loads(rbonn(*command)[1])
     n_built = len(fake.built)
     assert n_built == 6
