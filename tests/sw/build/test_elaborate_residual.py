@@ -10,13 +10,14 @@ from rbonn.sw.plan.folding import Folding, divisors
 from rbonn.sw.plan.schedule import first_frame_latency
 
 from ...hw.stream_driver import Stalls, StreamError
+from ...random_accelerators import expected
 from ...random_residual_networks import (
     BlockShape,
     random_images,
     random_residual_network,
     residual_networks,
 )
-from .test_elaborate import expected, matrices, run
+from .test_elaborate import matrices, run
 
 NETWORK = random_residual_network(
     (8, 8, 1), [BlockShape(4), BlockShape(8, 2), BlockShape(8)], stem="int8"
