@@ -8,6 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .copies import copies, n_copies
 from .counter import step_counter
 from .parity_coder import ParityCoder
 from .parity_popcount import ParityPopcountConfig
@@ -18,6 +19,9 @@ from .primitives.block_memory import (
     write_signature,
 )
 from .registers import delayed
+
+FLIP_FLOPS = 2
+"""Flip-flops of a slice, which share a clock enable."""
 
 REPLAY_MEMORIES = ("block", "lut_ram", "logic", "register")
 
@@ -99,6 +103,17 @@ class ReplayConfig:
         return self.offer_latency + self.read_latency - 1 if self.has_register else 0
 
     @property
+    def due_readers(self) -> int:
+        """Slices that the register of a word takes, each with a clock enable."""
+        return -(-self.width // FLIP_FLOPS)
+
+    @property
+    def due_copies(self) -> int:
+        """Copies of what lets a word into its register. A coder has one clock enable for all."""
+        can_wait = self.has_register and self.read_latency == 2 and self.coding is None
+        return n_copies(self.due_readers, self.form) if can_wait else 1
+
+    @property
     def fill_cycles(self) -> int:
         """Cycles from the transfer of a vector's last word, or its offer where it is not buffered, to the one in which its first word can be taken."""
         if not self.is_buffered:
@@ -172,13 +187,20 @@ class Replay(wiring.Component):
         is_first = Signal(init=1)
         with m.If(beats.take):
             m.d.sync += is_first.eq(beats.last)
-        # Of two cycles' latency the first passes before the word is taken, and not in a second register.
-        is_due = beats.take & is_first
-        for stage in range(config.read_latency - 1):
-            earlier, is_due = is_due, Signal(name=f"is_due{stage}")
+        is_due = first_use = beats.take & is_first
+        if config.read_latency == 2:
+            # The first of its cycles passes before the word is taken, and not in a second register.
+            is_due = Signal()
             with m.If(beats.enable):
-                m.d.sync += is_due.eq(earlier)
+                m.d.sync += is_due.eq(first_use)
         moves = beats.enable & is_due
+        lets_in = [moves]
+        if config.due_copies > 1:
+            # They have no reset; what one lets in after a restart is not read.
+            held = copies(
+                m, beats.enable, "is_due_near", first_use, config.due_readers, config.form
+            )
+            lets_in = [beats.enable & copy for copy in held]
         is_offered = self.i.valid
         if config.offer_latency:
             # The word that is taken in this cycle has had its first use, and is no offer any more.
@@ -187,8 +209,18 @@ class Replay(wiring.Component):
         m.d.comb += [
             beats.available.eq(is_offered | ~is_first),
             self.i.ready.eq(moves),
-            beats.data.eq(self._payload(m, moves, 1)),
+            beats.data.eq(self._let_in(m, lets_in)),
         ]
+
+    def _let_in(self, m: Module, enables: list[Value]) -> Value:
+        """The payload of the last enabled cycle: as many parts as there are enables."""
+        if len(enables) == 1:
+            return self._payload(m, enables[0], 1)
+        bounds = [k * self.config.width // len(enables) for k in range(len(enables) + 1)]
+        return Cat(
+            delayed(m, enable, f"data_part{k}_", self.i.payload[bounds[k] : bounds[k + 1]], 1)
+            for k, enable in enumerate(enables)
+        )
 
     def _payload(self, m: Module, enable: Value, latency: int) -> Value:
         """The word that was offered `latency` enabled cycles ago, at least 1; coded if words are to be."""

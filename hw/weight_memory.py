@@ -7,8 +7,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect
 
+from .copies import copies, nearest
 from .primitives.block_memory import BlockMemoryConfig, block_memory, read_signature
-from .registers import delayed, registers
+from .registers import delayed
 from .table import column_lookup, table_columns, table_lookup
 
 MEMORY_FORMS = ("block", "lut_ram", "logic")
@@ -30,6 +31,7 @@ class WeightMemoryConfig:
     read_latency : int - enabled cycles from address to data, 1 or 2
     form : str - what "block" is made of, see `primitives.block_memory`; in the form "ecp5" constants stand in front of the last register, because
         what compares there is no LUT that could take them in
+    rows : int - rows of a word, PE; divides `width`
     """
 
     width: int
@@ -38,10 +40,15 @@ class WeightMemoryConfig:
     writable: bool = False
     read_latency: int = 1
     form: str = "portable"
+    rows: int = 1
 
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ValueError(f"Weight memory width must be at least 1, not {self.width!r}")
+        if self.rows < 1 or self.width % self.rows:
+            raise ValueError(
+                f"Weight memory rows must divide its width {self.width}, not {self.rows!r}"
+            )
         if not self.contents:
             raise ValueError("Weight memory contents must have at least one word")
         if min(self.contents) < 0 or max(self.contents) >> self.width:
@@ -73,6 +80,11 @@ class WeightMemoryConfig:
     @property
     def depth(self) -> int:
         return len(self.contents)
+
+    @property
+    def lanes(self) -> int:
+        """Bits of each row of a word."""
+        return self.width // self.rows
 
     def component(self) -> "WeightMemory":
         return WeightMemory(self)
@@ -130,14 +142,20 @@ class WeightMemory(wiring.Component):
         if not is_registered:
             m.d.comb += self.read.data.eq(table_lookup(config.contents, config.width, address))
             return
-        # Lanes with the same weights in all words share a register, and one whose weight never changes has none. Each looks its weight up for
-        # itself: of a table that were cut into lanes, every lane would be a copy.
+        # Lanes with the same weights in all words share a register or a few, and one whose weight never changes has none. Each looks its weight
+        # up for itself: of a table that were cut into lanes, every lane would be a copy.
         lanes = table_columns(config.contents, config.width)
         one = (1 << config.depth) - 1
-        shared = sorted(set(lanes) - {0, one})
-        weights = [column_lookup(column, config.depth, address) for column in shared]
-        held = dict(zip(shared, registers(m, enable, "weight", weights), strict=True))
-        m.d.comb += self.read.data.eq(Cat(held.get(column, C(column & 1, 1)) for column in lanes))
+        data: list[Value] = [C(column & 1, 1) for column in lanes]
+        for index, column in enumerate(sorted(set(lanes) - {0, one})):
+            # Rows compare the same lane of a vector, so those of a lane are near to each other.
+            readers = [k for k, other in enumerate(lanes) if other == column]
+            readers.sort(key=lambda k: k % config.lanes)
+            weight = column_lookup(column, config.depth, address)
+            held = copies(m, enable, f"weight_{index}", weight, len(readers), config.form)
+            for place, k in enumerate(readers):
+                data[k] = nearest(held, place, len(readers))
+        m.d.comb += self.read.data.eq(Cat(data))
 
     def _block(self, m: Module) -> tuple[Value, Value, Value] | None:
         """Connects the read port and returns the write port, if there is one: enable, address, data."""

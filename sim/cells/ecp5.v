@@ -43,6 +43,26 @@ module CCU2C(
   assign S1 = propagate1 ^ (middle & !ALONE1);
 endmodule
 
+// A flip-flop with a clock enable, which is never reset.
+module TRELLIS_FF(
+  input CLK, LSR, CE, DI,
+  output Q
+);
+  parameter GSR = "ENABLED";
+  parameter CEMUX = "CE";
+  parameter CLKMUX = "CLK";
+  parameter LSRMUX = "LSR";
+  parameter REGSET = "RESET";
+
+  initial if (CEMUX != "CE" || CLKMUX != "CLK" || LSRMUX != "LSR") $fatal(1, "TRELLIS_FF: no model of these parameters");
+  reg held = REGSET == "SET";
+  always @(posedge CLK) begin
+    if (CE) held <= DI;
+    if (LSR !== 1'b0) $fatal(1, "TRELLIS_FF: no model of resets");
+  end
+  assign Q = held;
+endmodule
+
 // 16 words of four bits: written at the clock, read at once.
 module TRELLIS_DPR16X4(
   input [3:0] DI, WAD, RAD,

@@ -267,4 +267,6 @@ def _weights(
     if unit.weights == "absorbed":
         tree = PopcountConfig(unit.simd, unit.form, absorbed=True)
         return LeafMemoryConfig(unit.pe, tree, words, forms.ram_depth, **forms.memory(len(words)))
-    return WeightMemoryConfig(unit.weight_bits, words, folding.weights, **forms.memory(len(words)))
+    return WeightMemoryConfig(
+        unit.weight_bits, words, folding.weights, rows=unit.pe, **forms.memory(len(words))
+    )

@@ -38,6 +38,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "one lane": {"mh": 2, "mw": 5, "pe": 2, "simd": 1},
     "logic": {"mh": 4, "mw": 18, "pe": 2, "simd": 9, "memory": "logic"},
     "register": {"mh": 16, "mw": 20, "pe": 2, "simd": 20, "memory": "logic", "output": "sums", "rows": (0, 1, 2), "replay_memory": "register"},
+    "wide register": {"mh": 4, "mw": 144, "pe": 2, "simd": 144, "memory": "logic", "replay_memory": "register"},
     "LUT RAM": {"mh": 4, "mw": 16, "pe": 2, "simd": 8, "replay_memory": "lut_ram"},
     "absorbed leaves": {"mh": 4, "mw": 22, "pe": 2, "simd": 11, "weights": "absorbed"},
     "streamed weights": {"mh": 4, "mw": 24, "pe": 2, "simd": 12, "weights": "stream", "output": "matches"},
@@ -57,6 +58,7 @@ TABLE = [
     ("logic", ("ice40", "ecp5"), (CARRIES,)),
     ("register", ("ice40_no_twins", "ecp5"), (CARRIES,)),
     ("register", ("ecp5",), ({"ecp5": "TRELLIS_DPR16X4"},)),
+    ("wide register", ("ecp5",), (CARRIES,)),
     ("LUT RAM", ("ecp5",), ({"ecp5": "TRELLIS_DPR16X4"},)),
     ("absorbed leaves", ("ice40_no_twins", "ecp5"), (CARRIES, RAMS)),
     ("streamed weights", ("ice40_no_twins", "ecp5"), (CARRIES,)),
@@ -130,9 +132,11 @@ def test_source_and_netlist_equal_the_portable_form(layer: str, form: str, cells
     assert portable.run().outputs == run.outputs
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_netlist_that_is_reset_anywhere_starts_afresh(form: str) -> None:
-    formed = Formed(form, **LAYERS["folded both ways"])
+@pytest.mark.parametrize(
+    ("layer", "form"), [*(("folded both ways", form) for form in FORMS), ("wide register", "ecp5")]
+)
+def test_a_netlist_that_is_reset_anywhere_starts_afresh(layer: str, form: str) -> None:
+    formed = Formed(form, **LAYERS[layer])
     for reset_after in range(1, len(formed.case.inputs) + 1, 3):
         run = formed.run(formed.cells, Stalls(reset_after), reset_after)
         assert run.outputs == formed.case.outputs

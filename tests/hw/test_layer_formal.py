@@ -103,7 +103,7 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_p
         ("clock enable, one beat, preset last", Replay, "self.i.ready.eq(~has_both)", "self.i.ready.eq(1)"),
         ("credits", Replay, "self.beats.available.eq(has_one)", "self.beats.available.eq(1)"),
         ("register, clock enable", Replay, "is_first.eq(beats.last)", "is_first.eq(1)"),
-        ("register, clock enable, slow memories", Replay, "is_due = beats.take & is_first", "is_due = beats.take & beats.last"),
+        ("register, clock enable, slow memories", Replay, "first_use = beats.take & is_first", "first_use = beats.take & beats.last"),
         ("register, offers in a register, credits, slow memories", Replay, "is_offered.eq(self.i.valid & ~moves)", "is_offered.eq(self.i.valid)"),
         ("credits", Replay, "read_bank.eq(read_bank ^ release)", "read_bank.eq(read_bank ^ self.beats.take)"),
     ],

@@ -67,7 +67,7 @@ class Case:
         )
         self.weight_words = words
         memories: dict[str, Any] = {
-            "memory": WeightMemoryConfig(pe * simd, words, memory, read_latency=latency),
+            "memory": WeightMemoryConfig(pe * simd, words, memory, read_latency=latency, rows=pe),
             "stream": None,
         }
         if config.weights == "absorbed":

@@ -1,8 +1,14 @@
 """`rbonn.hw.weight_memory`: contents, timing of a read, loading."""
 
+import re
+
 import pytest
 from amaranth.sim import Simulator
 from rbonn.hw.weight_memory import MEMORY_FORMS, WeightMemory, WeightMemoryConfig
+from rbonn.sw.build.design import component_verilog
+
+from .netlists import netlist
+from .primitives.vectors import play
 
 WORDS = (0b101, 0b010, 0b111, 0b000, 0b110)
 
@@ -57,6 +63,20 @@ def test_constants_in_front_of_the_last_register_are_there_as_late(read_latency:
     simulate(memory, bench)
 
 
+@pytest.mark.synth
+def test_a_weight_that_many_lanes_share_has_copies() -> None:
+    """Rows of 100 lanes: two thirds of the lanes hold what one of two words is, 67 of each kind."""
+    word = sum(1 << k for k in range(0, 200, 3))
+    words = (word, word << 1, 0)
+    config = WeightMemoryConfig(200, words, "logic", form="ecp5", rows=2)
+    source = component_verilog(config.component())
+    for cells in (source, netlist(source, "ecp5")):
+        assert len(re.findall(r"^\s*TRELLIS_FF #\(", cells, re.MULTILINE)) == 2 * 3
+        rows = [{"read__address": k % 3, "read__enable": 1} for k in range(9)]
+        results = play(cells, rows, family="ecp5")
+        assert [row["read__data"] for row in results[1:]] == [words[k % 3] for k in range(8)]
+
+
 @pytest.mark.parametrize("form", ["block", "lut_ram"])
 def test_loading_replaces_the_words_in_order_and_starts_again_after_the_last(form: str) -> None:
     memory = WeightMemoryConfig(3, WORDS, form, writable=True).component()
@@ -81,6 +101,7 @@ def test_loading_replaces_the_words_in_order_and_starts_again_after_the_last(for
         ({"contents": ()}, "Weight memory contents must have at least one word"),
         ({"width": 2}, "Weight memory words must have at most 2 bits"),
         ({"contents": (-1,)}, "Weight memory words must have at most 3 bits"),
+        ({"rows": 2}, "Weight memory rows must divide its width 3, not 2"),
         ({"memory": "tape"}, "Weight memory must be one of .*, not 'tape'"),
         ({"read_latency": 3}, "Weight read latency must be 1 or 2, not 3"),
         (

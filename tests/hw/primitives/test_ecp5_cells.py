@@ -89,6 +89,46 @@ endmodule
     assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
 
 
+FLIP_FLOP = """
+module top(clk, enable, reset, data, ours, theirs);
+  input clk;
+  input enable;
+  input reset;
+  input data;
+  output [1:0] ours;
+  output [1:0] theirs;
+  TRELLIS_FF #(.CEMUX("CE"), .REGSET("RESET")) own0(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(ours[0]));
+  TRELLIS_FF #(.CEMUX("CE"), .REGSET("SET")) own1(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(ours[1]));
+  yosys_TRELLIS_FF #(.CEMUX("CE"), .REGSET("RESET")) yosys0(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(theirs[0]));
+  yosys_TRELLIS_FF #(.CEMUX("CE"), .REGSET("SET")) yosys1(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(theirs[1]));
+endmodule
+"""
+
+
+def test_a_flip_flop_is_that_of_yosys() -> None:
+    rng = random.Random(4)
+    rows = [{"enable": rng.getrandbits(1), "reset": 0, "data": rng.getrandbits(1)} for _ in range(99)]  # fmt: skip
+    results = play(FLIP_FLOP + MODELS + yosys_models("TRELLIS_FF"), rows)
+    assert results[0]["ours"] == 0b10
+    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
+    assert {row["ours"] for row in results} == {0, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reset", "message"),
+    [('.CEMUX("INV")', 0, "these parameters"), ('.CEMUX("CE")', 1, "resets")],
+)
+def test_a_flip_flop_refuses_what_it_does_not_model(
+    parameter: str, reset: int, message: str
+) -> None:
+    row = {"enable": 1, "reset": reset, "data": 1}
+    with pytest.raises(AssertionError, match=f"TRELLIS_FF: no model of {message}"):
+        play(
+            FLIP_FLOP.replace('.CEMUX("CE")', parameter) + MODELS + yosys_models("TRELLIS_FF"),
+            [row],
+        )
+
+
 def multiplier_top(parameters: str, signs: tuple[int, int] | None, enable: int = 0) -> str:
     """A module of one MULT18X18D; with `signs` None they are inputs."""
     a, b = ("signed_a", "signed_b") if signs is None else signs
