@@ -24,6 +24,9 @@ from .memory_map import fast_script
 from .process import last_error, run_tool
 from .toolchain import Tool, find_tool, warm_up
 
+CONSTRAINTS = (".pcf", ".lpf")
+"""Ends of the names of files with pins and clocks, for place and route."""
+
 TOP = "top"
 """Name of the outermost module, and of the build's files."""
 
@@ -138,7 +141,7 @@ def board_design(
         files={
             f"{TOP}.ys": script,
             **map_files,
-            **{name: text for name, text in files.items() if name.endswith((".pcf", ".lpf"))},
+            **{name: text for name, text in files.items() if name.endswith(CONSTRAINTS)},
         },
         commands=tuple(tuple(logs.get(word, word) for word in command) for command in commands),
     )

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BuildFailedError
+from .cache import BuildCache, key_of
 from .carry_cells import lighten_carry_cells
-from .design import TOP, Design
+from .design import CONSTRAINTS, TOP, Design
 from .process import last_error, run_tool
 from .report import FINISHED, check_finished, check_fits, clocks_of
 from .toolchain import Tool
@@ -18,6 +19,9 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and with the part of the build that is behind, 0 to 1."""
 
 LOGS = ("yosys.log", "nextpnr.log", "pack.log")
+
+NETLIST = (f"{TOP}.json", "stat.json", "yosys.log")
+"""What synthesis leaves. It is the same for every seed of place and route."""
 
 NEARLY = 0.9
 """Part of the asked-for clock from which another seed is worth its time."""
@@ -47,6 +51,7 @@ class Flow:
     logs : Path - folder where the logs will lie afterwards, for error messages
     progress : Progress - told what is being done
     timeout_seconds : float | None - limit of each tool
+    cache : BuildCache | None - netlists of builds before
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Flow:
         logs: Path,
         progress: Progress,
         timeout_seconds: float | None = None,
+        cache: BuildCache | None = None,
     ) -> None:
         self.design = design
         self.tools = tools
@@ -64,6 +70,7 @@ class Flow:
         self.logs = logs
         self.progress = progress
         self.timeout_seconds = timeout_seconds
+        self.cache = cache
 
     def run(self, seed: int, attempts: int) -> int:
         """Builds the bitstream.
@@ -86,10 +93,7 @@ class Flow:
             (self.work / name).write_text(text)
         synthesis, place_and_route, pack = self.design.commands
         self.progress("synthesis", _SYNTHESIS_FROM)
-        self._step(synthesis, "yosys.log")
-        if self.design.board.family == "ecp5":
-            netlist = self.work / f"{TOP}.json"
-            netlist.write_text(lighten_carry_cells(netlist.read_text()))
+        self._synthesise(synthesis)
         last = seed + attempts - 1
         while True:
             self._place_and_route(place_and_route, seed)
@@ -100,6 +104,20 @@ class Flow:
         self.progress("packing the bitstream", _PACK_FROM)
         self._step(pack, "pack.log")
         return seed
+
+    def _synthesise(self, command: Sequence[str]) -> None:
+        """Makes the netlist, or takes that of another build."""
+        key = netlist_key(self.design, self.tools[command[0]])
+        if self.cache is not None and self.cache.fetch(key, self.work):
+            return
+        for name in NETLIST:  # of a damaged entry
+            (self.work / name).unlink(missing_ok=True)
+        self._step(command, "yosys.log")
+        if self.design.board.family == "ecp5":
+            netlist = self.work / f"{TOP}.json"
+            netlist.write_text(lighten_carry_cells(netlist.read_text()))
+        if self.cache is not None:
+            self.cache.store(key, [self.work / name for name in NETLIST])
 
     def place_and_route_report(self) -> dict[str, Any]:
         """The report that nextpnr wrote."""
@@ -149,6 +167,20 @@ class Flow:
             f"{name}: failed with status {status}: {last_error(log)}",
             f"The whole log is {self.logs / log_name}.",
         )
+
+
+def netlist_key(design: Design, yosys: Tool) -> str:
+    """Digest of all that decides the netlist: the Verilog, the script with its files, the program."""
+    files = {name: text for name, text in design.files.items() if not name.endswith(CONSTRAINTS)}
+    return key_of(
+        [
+            "netlist 1",
+            design.board.family,
+            design.verilog,
+            *(f"{name}\n{text}" for name, text in sorted(files.items())),
+            str(yosys),
+        ]
+    )
 
 
 def with_seed(command: Sequence[str], seed: int) -> list[str]:

@@ -60,7 +60,7 @@ def build(
     seed : int - first seed of place and route
     attempts : int - seeds tried at most (`seed`, `seed` + 1, ...) while timing is missed by less than a tenth
     progress : Progress | None - told what is being done
-    cache : BuildCache | None - finished builds; None: build anew and store nothing
+    cache : BuildCache | None - finished builds and netlists; None: build anew and store nothing
     timeout_seconds : float | None - limit of each tool
     synthesis_options, place_and_route_options - see `board_design`
     source_hash : str - of what `top` was made from, for the report
@@ -141,7 +141,7 @@ def build_design(
         if cached:
             values = json.loads((work / REPORT).read_text())
         else:
-            flow = Flow(design, tools, work, folder, tell, timeout_seconds)
+            flow = Flow(design, tools, work, folder, tell, timeout_seconds, cache)
             used_seed = flow.run(seed, attempts)
             values = _values(flow, used_seed, time.monotonic() - start)
             (work / REPORT).write_text(json.dumps(values))

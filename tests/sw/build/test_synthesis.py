@@ -19,7 +19,7 @@ from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F, Board, Capacity, Uart
 from rbonn.sw.build import BuildCache, BuildResult, build, read_report
 from rbonn.sw.build.cache import file_digest
 from rbonn.sw.build.design import board_design
-from rbonn.sw.build.flow import LOGS
+from rbonn.sw.build.flow import LOGS, netlist_key
 from rbonn.sw.build.synthesis import build_key
 from rbonn.sw.build.toolchain import find_tools
 from rbonn.sw.errors import BuildFailedError, DoesNotFitError
@@ -213,6 +213,37 @@ def test_another_seed_clock_or_design_is_another_build(
     assert not other.cached
     assert other.seed == 2
     assert other.bitstream.read_bytes() != result.bitstream.read_bytes()
+    # The log has times in it, so it is of the same run of yosys.
+    for name in ("top.json", "yosys.log"):
+        netlists = [built.bitstream.parent / name for built in (other, result)]
+        assert netlists[0].read_bytes() == netlists[1].read_bytes()
+
+
+def test_a_damaged_netlist_in_the_cache_is_made_again(tmp_path: Path):
+    cache = BuildCache(tmp_path / "cache")
+    first = build(ICEBREAKER, Echo(), "echo", tmp_path / "first", cache=cache)
+    entry = next(path for path in cache.folder.iterdir() if len(list(path.iterdir())) == 4)
+    (entry / "yosys.log").write_text("damaged")
+    second = build(ICEBREAKER, Echo(), "echo", tmp_path / "second", cache=cache, seed=2)
+    logs = [(built.bitstream.parent / "yosys.log").read_text() for built in (first, second)]
+    assert "damaged" not in logs[1]
+    assert logs[0] != logs[1]
+
+
+def test_a_netlist_is_for_all_seeds_and_pins_and_of_one_verilog_and_yosys():
+    design = board_design(ICEBREAKER, Echo())
+    yosys = find_tools("ice40")["yosys"]
+    pins = {name: text + "#" for name, text in design.files.items() if name.endswith(".pcf")}
+    script = {name: text + "#" for name, text in design.files.items() if name.endswith(".ys")}
+    key = netlist_key(design, yosys)
+    assert netlist_key(board_design(ICEBREAKER, Echo(), seed=2), yosys) == key
+    assert netlist_key(replace(design, files=design.files | pins), yosys) == key
+    others = {
+        netlist_key(replace(design, files=design.files | script), yosys),
+        netlist_key(replace(design, verilog=design.verilog + " "), yosys),
+        netlist_key(design, replace(yosys, version="99")),
+    }
+    assert len(others - {key}) == 3
 
 
 def test_the_key_of_a_build_depends_on_all_that_decides_its_result():
