@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...boards import Board
 from ..errors import BuildFailedError
 from .cache import BuildCache, key_of
 from .carry_cells import lighten_carry_cells
 from .design import CONSTRAINTS, TOP, Design
 from .process import last_error, run_tool
-from .report import FINISHED, check_finished, check_fits, clocks_of
+from .report import FINISHED, cells_of, check_finished, check_fits, clocks_of
 from .toolchain import Tool
 
 Progress = Callable[[str, float], None]
@@ -23,6 +24,9 @@ LOGS = ("yosys.log", "nextpnr.log", "pack.log")
 NETLIST = (f"{TOP}.json", "stat.json", "yosys.log")
 """What synthesis leaves. It is the same for every seed of place and route."""
 
+CROWDED = 0.5
+"""Part of an ECP5's lookup tables or flip-flops from which router2 routes it. router1 gives up where a device is crowded; of an empty one it makes a faster design."""
+
 NEARLY = 0.9
 """Part of the asked-for clock from which another seed is worth its time."""
 
@@ -31,8 +35,11 @@ _MILESTONES = (
     ("Info: Packing ", 0.02),
     ("Info: Creating initial ", 0.08),
     ("Info: Running main analytical placer", 0.12),
+    ("Info: Running Static placer", 0.12),
     ("Info: Running simulated annealing placer for refinement", 0.45),
     ("Info: Routing..", 0.55),
+    ("Info: Running router2", 0.70),
+    ("Info: Router2 time", 0.90),
     ("Info: Router1 time", 0.92),
     (FINISHED, 1.0),
 )
@@ -94,6 +101,9 @@ class Flow:
         synthesis, place_and_route, pack = self.design.commands
         self.progress("synthesis", _SYNTHESIS_FROM)
         self._synthesise(synthesis)
+        place_and_route = with_router(
+            place_and_route, self.design.board, cells_of(self.work / "stat.json")
+        )
         last = seed + attempts - 1
         while True:
             self._place_and_route(place_and_route, seed)
@@ -181,6 +191,17 @@ def netlist_key(design: Design, yosys: Tool) -> str:
             str(yosys),
         ]
     )
+
+
+def with_router(command: Sequence[str], board: Board, cells: Mapping[str, int]) -> list[str]:
+    """`command` with the router that suits how full the device is, where it names none; `cells` by type after synthesis."""
+    changed = list(command)
+    if board.family == "ecp5" and "--router" not in changed:
+        lut4 = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0)
+        ff = cells.get("TRELLIS_FF", 0)
+        share = max(lut4 / board.capacity.lut4, ff / board.capacity.ff)
+        changed += ["--router", "router2" if share >= CROWDED else "router1"]
+    return changed
 
 
 def with_seed(command: Sequence[str], seed: int) -> list[str]:
