@@ -25,6 +25,9 @@ from .resources import placed
 LUT_WORDS = 16
 """Words of which a LUT4 has a bit each."""
 
+DEEPEST_LOGIC_PRESETS = 64
+"""Presets of an ECP5 that may be logic: of more words a bit takes four lookup tables one behind the other, at the clocks that its arrays reach."""
+
 LEAST_BLOCK_WORDS, MOST_ICE40_LOGIC_WORDS = 5, LUT_WORDS
 """Words of the shallowest weight memories that are considered in block RAM: of fewer a LUT4 beside the XNOR takes them in. And of the deepest ones in an iCE40's
 logic: it has no multiplexers beside its LUT4, so a bit of more words costs half as much again."""
@@ -140,10 +143,12 @@ def _pace_cycles(stages: Sequence[StageConfig], early_cycles: int) -> int:
 
 
 def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
-    """Where the presets take the smaller share of the board, by the size of their table."""
+    """Where the presets take the smaller share of the board, by the size of their table, unless lookup tables of them would be slow."""
     presets = product.presets
     assert presets is not None
     depth, width = presets.depth, presets.width
+    if board.family == "ecp5" and depth > DEEPEST_LOGIC_PRESETS:
+        return "block"
     logic, block = (
         memory_cost(form, width, depth, board.family, writable=False) for form in ("logic", "block")
     )
@@ -196,6 +201,8 @@ class _Behind:
                     continue
                 stage = _stage_of(self.network, node, lanes, element_bits, self.forms)
                 yield stage.config
+                if stage.queue is not None:
+                    yield stage.queue
                 streams.append((node.name, stage.lanes, stage.element_bits))
 
 

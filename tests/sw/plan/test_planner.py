@@ -18,7 +18,7 @@ from rbonn.sw.plan import choice_model, search
 from rbonn.sw.plan.amounts import amounts
 from rbonn.sw.plan.costs import LINK, block_rams, stage_cost
 from rbonn.sw.plan.folding import Folding, divisors, foldings, window_lanes
-from rbonn.sw.plan.options import layer_options
+from rbonn.sw.plan.options import DEEPEST_LOGIC_PRESETS, layer_options
 from rbonn.sw.plan.plan import load_plan, save_plan
 from rbonn.sw.plan.planner import cycles_for, find_plan, make_plan, total_cost
 from rbonn.sw.plan.proof import Proof
@@ -321,6 +321,16 @@ def test_presets_lie_where_their_table_takes_the_smaller_share() -> None:
     )
     assert short == {"logic"}
     assert "block" in long
+
+
+def test_presets_of_an_ecp5_that_would_be_deep_logic_lie_in_block_ram() -> None:
+    """Their table is small: of 8 bits a word."""
+    network = random_network((1, 1, 4), [], [256])
+    options = layer_options(network, network.nodes[1], ULX3S_25F)
+    words = {256 // option.folding.pe: option.folding.presets for option in options}
+    assert max(words) > DEEPEST_LOGIC_PRESETS > min(words)
+    for n_words, presets in words.items():
+        assert presets == ("block" if n_words > DEEPEST_LOGIC_PRESETS else "logic")
 
 
 def test_the_summary_adds_up() -> None:
