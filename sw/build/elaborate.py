@@ -204,6 +204,8 @@ class _Graph:
         stage = node_stage(self.network, node, stream.lanes, stream.element_bits, self.forms)
         source = self.append(node.name, "", stage.config, stream.source)
         self.observe(node.name, source, "payload", stage.config.output_width)
+        if stage.queue is not None:
+            source = self.append(node.name, "queue", stage.queue, source)
         self.give(node.name, _Stream(source, stage.lanes, stage.element_bits))
 
     def add(self, node: Add) -> None:

@@ -8,6 +8,7 @@ from ...hw.affine import AffineConfig
 from ...hw.argmax import ArgMaxConfig
 from ...hw.avg_pool import AvgPoolConfig
 from ...hw.concat_channels import ConcatChannelsConfig
+from ...hw.fifo import FifoConfig
 from ...hw.global_avg_pool import GlobalAvgPoolConfig
 from ...hw.max_pool import MaxPoolConfig
 from ...hw.prelu import PReLUConfig
@@ -43,11 +44,12 @@ MOST_LOGIC_GROUPS = 32
 
 @dataclass(frozen=True, slots=True)
 class NodeStage:
-    """A stage, and what it gives: `lanes` elements of `element_bits` bits per transfer."""
+    """A stage, and what it gives: `lanes` elements of `element_bits` bits per transfer. Behind it a queue, where one ends a path of `ready`."""
 
     config: StageConfig
     lanes: int
     element_bits: int
+    queue: FifoConfig | None = None
 
 
 def node_stage(
@@ -98,6 +100,9 @@ def node_stage(
             )
         case GlobalAvgPool():
             config = GlobalAvgPoolConfig(pixels, channels, element_bits, lanes, signed, memory)
+            # What takes a frame's sums is a small part of the accelerator, and may be far from what makes them.
+            queue = FifoConfig(config.output_width, 2, config.outputs_per_frame)
+            return NodeStage(config, lanes, config.output_bits, queue)
         case ConcatChannels():
             config = ConcatChannelsConfig(
                 channels, element_bits, lanes, node.copies, pixels, memory
