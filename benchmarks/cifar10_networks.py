@@ -49,7 +49,7 @@ class Case:
 
 
 CASES = {
-    "resnet20-85f": Case("cifar10_resnet20_1w1a", "ulx3s-85f", 100),
+    "resnet20-85f": Case("cifar10_resnet20_1w1a", "ulx3s-85f", 95),
     "resnet20-45f": Case("cifar10_resnet20_1w1a", "ulx3s-45f", 100),
     "cnv-85f": Case("cifar10_cnv_1w1a", "ulx3s-85f", 100),
     "cnv-45f": Case("cifar10_cnv_1w1a", "ulx3s-45f"),
