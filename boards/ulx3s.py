@@ -58,7 +58,7 @@ ULX3S_45F = _board(
     ulx3s.ULX3S_45F_Platform,
     Capacity(lut4=43_848, block_rams=108, block_ram_bits=18_432, dsp=72),
 )
-# Place and route of a full 85F takes long: it is filled half at first, more where that is worth it.
+# Place and route of a full 85F takes long: it is filled to three fifths at first, more where that is worth it.
 ULX3S_85F = _board(
     "85F",
     ulx3s.ULX3S_85F_Platform,
@@ -67,6 +67,6 @@ ULX3S_85F = _board(
         block_rams=208,
         block_ram_bits=18_432,
         dsp=156,
-        plan_lut4=(45_000, 60_000, 75_000),
+        plan_lut4=(50_000, 60_000, 75_000),
     ),
 )
