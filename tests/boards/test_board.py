@@ -52,7 +52,7 @@ def test_lookup_tables_are_planned_in_rising_budgets_below_what_there_is():
         budgets = board.capacity.lut4_budgets
         assert list(budgets) == sorted(budgets)
         assert 0 < budgets[-1] < board.capacity.lut4
-    assert ULX3S_85F.capacity.lut4_budgets == (45_000, 60_000, 75_000)
+    assert ULX3S_85F.capacity.lut4_budgets == (50_000, 60_000, 75_000)
 
 
 def test_a_platform_is_fresh_each_time_because_a_build_uses_it_up():
