@@ -40,8 +40,6 @@ attrmap -modattr -remove generator -remove src -remove amaranth.hierarchy -remov
 write_verilog -norename top.v
 """
 
-# The static placer leaves a large accelerator a third less wire than nextpnr's default.
-_PLACE_AND_ROUTE_OPTIONS = {"ice40": (), "ecp5": ("--placer static",)}
 _PACK_OPTIONS = {"ice40": (), "ecp5": ("--compress",)}
 
 
@@ -84,7 +82,7 @@ def board_design(
     *,
     seed: int = 1,
     synthesis_options: Sequence[str] | None = None,
-    place_and_route_options: Sequence[str] | None = None,
+    place_and_route_options: Sequence[str] = (),
 ) -> Design:
     """Elaborates `top` for `board`, with pins, PLL and reset around it.
 
@@ -95,7 +93,7 @@ def board_design(
     clock_hz : int | None - its clock; None: the board's
     seed : int - seed of place and route
     synthesis_options : Sequence[str] | None - options of yosys' ``synth_<family>``; None: the project's for the family
-    place_and_route_options : Sequence[str] | None - further options of nextpnr; None: the project's for the family
+    place_and_route_options : Sequence[str] - further options of nextpnr
 
     Raises
     ------
@@ -110,11 +108,6 @@ def board_design(
     clock_mhz = float(made_hz) / 1e6
     if synthesis_options is None:
         synthesis_options = _synthesis_options(board)
-    placing = (
-        _PLACE_AND_ROUTE_OPTIONS[board.family]
-        if place_and_route_options is None
-        else place_and_route_options
-    )
     with _uncollected():
         plan = board.platform().prepare(
             BoardTop(board, clock_hz, top),
@@ -127,7 +120,7 @@ def board_design(
                 f"--freq {clock_mhz:.6f}",
                 "--timing-allow-fail",
                 "--report nextpnr.json",
-                *placing,
+                *place_and_route_options,
             ],
             icepack_opts=list(_PACK_OPTIONS[board.family]),
             ecppack_opts=list(_PACK_OPTIONS[board.family]),

@@ -42,7 +42,7 @@ def build(
     cache: BuildCache | None = None,
     timeout_seconds: float | None = None,
     synthesis_options: Sequence[str] | None = None,
-    place_and_route_options: Sequence[str] | None = None,
+    place_and_route_options: Sequence[str] = (),
     source_hash: str = "",
 ) -> BuildResult:
     """Builds `top` for `board` into `folder`.
