@@ -20,9 +20,10 @@ def copies(
 
     Synthesis merges registers that hold the same, so copies are cells of the device. They start at 0 and have no reset.
     """
-    if n_copies(n_readers, form) == 1:
+    count = n_copies(n_readers, form)
+    if count == 1:
         return registers(m, enable, name, [value])
-    held = [Signal(name=f"{name}_{k}") for k in range(n_copies(n_readers, form))]
+    held = [Signal(name=f"{name}_{k}") for k in range(count)]
     for k, copy in enumerate(held):
         m.submodules[f"{name}_copy{k}"] = Instance(
             "TRELLIS_FF",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from .cache import BuildCache, key_of
 from .carry_cells import lighten_carry_cells
 from .design import CONSTRAINTS, TOP, Design
 from .process import last_error, run_tool
-from .report import FINISHED, cells_of, check_finished, check_fits, clocks_of
+from .report import FINISHED, cells_of, check_finished, check_fits, clocks_of, resources_of
 from .toolchain import Tool
 
 Progress = Callable[[str, float], None]
@@ -198,9 +199,8 @@ def suited(command: Sequence[str], board: Board, cells: Mapping[str, int]) -> li
     """`command` with the placer and router that suit how full the device is, where it names none; `cells` by type after synthesis."""
     changed = list(command)
     if board.family == "ecp5":
-        lut4 = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0)
-        ff = cells.get("TRELLIS_FF", 0)
-        if max(lut4 / board.capacity.lut4, ff / board.capacity.ff) >= CROWDED:
+        used = resources_of(board.family, dict(cells), Counter())  # nothing is packed yet
+        if max(used.lut4 / board.capacity.lut4, used.ff / board.capacity.ff) >= CROWDED:
             for option, value in FOR_CROWDED.items():
                 changed += [option, value] if option not in changed else []
     return changed
