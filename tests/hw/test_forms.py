@@ -38,7 +38,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "one lane": {"mh": 2, "mw": 5, "pe": 2, "simd": 1},
     "logic": {"mh": 4, "mw": 18, "pe": 2, "simd": 9, "memory": "logic"},
     "register": {"mh": 16, "mw": 20, "pe": 2, "simd": 20, "memory": "logic", "output": "sums", "rows": (0, 1, 2), "replay_memory": "register"},
-    "wide register": {"mh": 4, "mw": 144, "pe": 2, "simd": 144, "memory": "logic", "replay_memory": "register"},
+    "wide register": {"mh": 4, "mw": 144, "pe": 2, "simd": 144, "memory": "logic", "output": "sums", "replay_memory": "register"},
     "LUT RAM": {"mh": 4, "mw": 16, "pe": 2, "simd": 8, "replay_memory": "lut_ram"},
     "absorbed leaves": {"mh": 4, "mw": 22, "pe": 2, "simd": 11, "weights": "absorbed"},
     "streamed weights": {"mh": 4, "mw": 24, "pe": 2, "simd": 12, "weights": "stream", "output": "matches"},
