@@ -84,6 +84,7 @@ class Conversation:
         self.line = SimulatedLine(dut, plan["bit_cycles"])
         self.transport = SimulatedTransport(self.line)
         self.patience = plan["patience_cycles"]
+        self.power_on_cycles = plan["power_on_cycles"]
         self.ahead = plan["ahead"]
         self.reader = FrameReader()
         self.waiting: list[Frame] = []
@@ -96,7 +97,7 @@ class Conversation:
     async def run(self) -> None:
         """The whole conversation."""
         half = (len(self.images) + 1) // 2
-        await self.line.wait(100)  # power-on reset
+        await self.line.wait(self.power_on_cycles)
         with patch.object(device, "time", self.transport):  # time-outs in simulated time
             await bridge(self.ask_through_the_host_library)(half)
         await self.info_is_right()

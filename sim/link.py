@@ -58,6 +58,7 @@ def simulate_link(
     receive_buffer_bytes: int = 512,
     simulator: str | None = None,
     patience_cycles: int | None = None,
+    power_on_cycles: int = 100,
     progress: Progress | None = None,
 ) -> LinkResult:
     """Asks INFO and sends images as a host does: bits on `rx`, answers from `tx`, encoded and decoded by the host library.
@@ -78,6 +79,7 @@ def simulate_link(
     receive_buffer_bytes : int - of the design
     simulator : "verilator", "icarus" or None (the first that is installed)
     patience_cycles : int or None - how long an answer may take after its request; None: line, interval and as much again
+    power_on_cycles : int - how long the host waits before its first byte
     progress : called with (what, done, of)
 
     Raises
@@ -105,6 +107,7 @@ def simulate_link(
     plan = {
         "bit_cycles": bit_cycles,
         "patience_cycles": patience_cycles,
+        "power_on_cycles": power_on_cycles,
         "ahead": receive_buffer_bytes // len(encode_frame(request)),
     }
     (folder / "link.json").write_text(json.dumps(plan), encoding="utf-8")
