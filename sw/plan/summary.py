@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from ...boards.board import Board
 from ..build.device_forms import device_forms
@@ -10,9 +11,9 @@ from ..build.elaborate import Elaboration, elaborate
 from ..network import Conv, Dense, Network
 from .amounts import amounts
 from .costs import LINK, Resources, accelerator_cost, stages_cost
+from .cycles import cycles_of
 from .plan import AcceleratorPlan
 from .proof import Proof
-from .schedule import first_frame_latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,9 @@ class PlanSummary:
     network, board : str
     clock_hz : int
     layers : tuple of LayerSummary - in the order of the stream
-    initiation_interval_cycles : int - cycles from frame to frame at full rate: those of the slowest stage; no design can be faster, and
-        simulation shows whether one is slower
-    latency_cycles : int - cycles from the first byte of the first frame to its last score, nothing stalling
+    initiation_interval_cycles : int - cycles from frame to frame at full rate, the mean rounded up where frames differ
+    latency_cycles : int - cycles from the first byte of the first frame to its last score, nothing stalling from outside
+    cycles_are_exact : bool - both are those of every simulation; otherwise no accelerator is faster, see `cycles_of`
     frames_per_second : float - clock / interval
     totals : Resources - estimated
     proof : Proof or None - how good the plan is known to be; None where nothing is, or of a plan file that was changed or estimated otherwise
@@ -61,6 +62,7 @@ class PlanSummary:
     layers: tuple[LayerSummary, ...]
     initiation_interval_cycles: int
     latency_cycles: int
+    cycles_are_exact: bool
     frames_per_second: float
     totals: Resources
     proof: Proof | None = None
@@ -101,14 +103,16 @@ def summarise(
         LayerSummary("link", "Link", None, None, None, None, 0, LINK.lut4, LINK.block_rams)
     )
     totals = LINK + stages_cost((stage.config for stage in config.stages), board.family)
+    cycles = cycles_of(config)
     return PlanSummary(
         network=network.name,
         board=board.name,
         clock_hz=plan.clock_hz,
         layers=tuple(layers),
-        initiation_interval_cycles=config.interval_cycles,
-        latency_cycles=first_frame_latency(config),
-        frames_per_second=plan.clock_hz / config.interval_cycles,
+        initiation_interval_cycles=ceil(cycles.interval),
+        latency_cycles=cycles.latency,
+        cycles_are_exact=cycles.is_exact,
+        frames_per_second=float(plan.clock_hz / cycles.interval),
         totals=totals,
         proof=_that_holds(plan.proof, elaboration, board),
     )

@@ -67,9 +67,10 @@ def plan_table(
         ),
     )
     totals = summary.totals
+    bound = "" if summary.cycles_are_exact else "at least "
     terminal.result(
-        f"{summary.initiation_interval_cycles} cycles per frame: {summary.frames_per_second:.0f} frames per second "
-        f"at {summary.clock_hz / 1e6:g} MHz; first answer after {summary.latency_cycles} cycles"
+        f"{bound}{summary.initiation_interval_cycles} cycles per frame: {summary.frames_per_second:.0f} frames per second "
+        f"at {summary.clock_hz / 1e6:g} MHz; first answer after {bound}{summary.latency_cycles} cycles"
     )
     terminal.result(
         f"estimated before synthesis: {totals.lut4} LUT4, {totals.ff} flip-flops, {totals.block_rams} block RAMs"
@@ -77,7 +78,8 @@ def plan_table(
     if summary.proof:
         terminal.result(summary.proof.text())
     if limits:
-        terminal.result(limit_line(limits, summary.initiation_interval_cycles))
+        slowest = max(layer.cycles_per_frame for layer in summary.layers)
+        terminal.result(limit_line(limits, slowest))
     if roofline:
         terminal.result(roofline_line(roofline))
 

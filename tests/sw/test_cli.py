@@ -29,7 +29,7 @@ def test_plan_as_json_has_the_documented_fields(rbonn, network_file) -> None:
     assert status == 0
     plan = json.loads(out)
     assert set(plan) == {
-        "schema", "fits", "network", "board", "clock_hz", "layers", "initiation_interval_cycles", "latency_cycles",
+        "schema", "fits", "network", "board", "clock_hz", "layers", "initiation_interval_cycles", "latency_cycles", "cycles_are_exact",
         "frames_per_second", "totals", "proof", "limits", "roofline",
     }  # fmt: skip
     assert plan["fits"] is True
