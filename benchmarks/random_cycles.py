@@ -52,6 +52,12 @@ SEED, COUNT = 6, 200
 LEAST_FRAMES, MOST_FRAMES = 3, 12
 PARTS = ("cycles", "depths")
 
+RUNS_TOOLS = {
+    f"rbonn.sw.build.{name}"
+    for name in ("cache", "carry_cells", "flow", "packing", "process", "report", "result", "synthesis", "target", "toolchain")
+}  # fmt: skip
+"""Modules that come with the others and have no part in an accelerator."""
+
 Row = dict[str, Any]
 
 
@@ -153,14 +159,16 @@ def row_of(seed: int, number: int, part: str, key: str) -> Row:
 
 
 def source_key() -> str:
-    """Of everything that decides about cycles."""
-    digest = hashlib.sha256()
-    folders = (ROOT / "hw", ROOT / "sw" / "build")
-    files = [path for folder in folders for path in folder.rglob("*.py")]
-    files += (ROOT / "sw" / "plan").glob("*play*.py")
-    files += [ROOT / "sw" / "plan" / name for name in ("skip_depths.py", "least_depths.py")]
+    """Of everything that decides about cycles: what has been imported for it, but for what runs tools, and the generators of networks."""
+    packages = ("rbonn.hw.", "rbonn.sw.build.", "rbonn.sw.plan.")
+    files = [
+        Path(module.__file__)
+        for name, module in sys.modules.items()
+        if name.startswith(packages) and name not in RUNS_TOOLS and module.__file__
+    ]
     files += (ROOT / "tests").glob("random_*.py")
-    for path in sorted(path for path in files if path.exists()):
+    digest = hashlib.sha256()
+    for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
