@@ -22,6 +22,7 @@ from ...boards import Board, BoardTop
 from ..errors import BuildFailedError, RbonnError
 from .memory_map import fast_script
 from .process import last_error, run_tool
+from .routed import WRITTEN
 from .toolchain import Tool, find_tool, warm_up
 
 CONSTRAINTS = (".pcf", ".lpf")
@@ -120,6 +121,7 @@ def board_design(
                 f"--freq {clock_mhz:.6f}",
                 "--timing-allow-fail",
                 "--report nextpnr.json",
+                f"--write {WRITTEN}",
                 *place_and_route_options,
             ],
             icepack_opts=list(_PACK_OPTIONS[board.family]),

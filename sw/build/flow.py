@@ -15,6 +15,7 @@ from .carry_cells import lighten_carry_cells
 from .design import CONSTRAINTS, TOP, Design
 from .process import last_error, run_tool
 from .report import FINISHED, cells_of, check_finished, check_fits, clocks_of, resources_of
+from .routed import keep_routed
 from .toolchain import Tool
 
 Progress = Callable[[str, float], None]
@@ -151,6 +152,7 @@ class Flow:
         watch()
         self._step(command, log.name, watch)
         check_finished(log)
+        keep_routed(self.work)
 
     def _step(
         self, command: Sequence[str], log_name: str, watch: Callable[[], None] | None = None

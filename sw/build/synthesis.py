@@ -26,6 +26,7 @@ from .flow import LOGS, Flow, Progress, with_seed
 from .process import terminable
 from .report import cells_of, clocks_of, resources_of, utilisation_of
 from .result import REPORT, RESULTS, SCHEMA, BuildResult, result_of
+from .routed import ROUTED
 from .toolchain import Tool, find_tools, is_compiled, warm_up
 
 
@@ -47,8 +48,8 @@ def build(
 ) -> BuildResult:
     """Builds `top` for `board` into `folder`.
 
-    Writes ``top.v`` (exactly what is synthesised), ``top.json`` (netlist), ``top.asc`` or ``top.config``, ``top.bin`` or
-    ``top.bit``, the constraints, the logs and ``report.json``.
+    Writes ``top.v`` (exactly what is synthesised), ``top.json`` (netlist), ``routed.json.gz`` (netlist after place and route), ``top.asc`` or
+    ``top.config``, ``top.bin`` or ``top.bit``, the constraints, the logs and ``report.json``.
 
     Parameters
     ----------
@@ -202,7 +203,7 @@ def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
 def _files(design: Design) -> tuple[str, ...]:
     """Every file that a build leaves; the report, which names the others' state, comes last."""
     inputs = (f"{TOP}.v", *design.files)
-    return (*inputs, *LOGS, *RESULTS[design.board.family], REPORT)
+    return (*inputs, *LOGS, ROUTED, *RESULTS[design.board.family], REPORT)
 
 
 def build_key(design: Design, tools: dict[str, Tool], attempts: int, seed: int) -> str:

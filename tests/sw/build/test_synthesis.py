@@ -167,6 +167,7 @@ def test_every_file_is_there_and_no_other(board: Board, result: BuildResult):
         "block_ram_map.v",
         constraints,
         "top.json",
+        "routed.json.gz",
         text,
         f"top{board.bitstream_suffix}",
         "report.json",
