@@ -85,7 +85,12 @@ def choose_rows(schedule: LineSchedule, most: int) -> int:
 
 def _fewest_rows(schedule: LineSchedule, most: int) -> int:
     least = max(schedule.window_rows)
-    return min(range(least, max(least, most) + 1), key=lambda n: (schedule.interval_cycles(n), n))
+    intervals: dict[int, int] = {}
+    for n_rows in range(least, max(least, most) + 1):
+        intervals[n_rows] = schedule.interval_cycles(n_rows)
+        if intervals[n_rows] <= schedule.ideal_cycles:
+            return n_rows
+    return min(intervals, key=lambda n_rows: intervals[n_rows])
 
 
 @lru_cache(maxsize=4096)

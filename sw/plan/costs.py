@@ -7,7 +7,7 @@ structure of each block, with coefficients fitted to synthesised stages (`terms`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 
 from ...hw.accelerator import AcceleratorConfig
 from ...hw.affine import AffineConfig
@@ -54,6 +54,14 @@ def accelerator_cost(config: AcceleratorConfig, family: str) -> Resources:
 
 def stage_cost(config: StageConfig, family: str) -> Resources:
     """Estimated cost of one stage out of context. Raises TypeError for a stage without an estimate."""
+    # Many foldings of a layer share its other stages; an array, with its weights, is large and seldom asked for twice.
+    if isinstance(config, MatrixVectorLayerConfig):
+        return stage_terms(config, family).cost(family)
+    return _known_cost(config, family)
+
+
+@lru_cache(maxsize=4096)
+def _known_cost(config: StageConfig, family: str) -> Resources:
     return stage_terms(config, family).cost(family)
 
 
