@@ -52,11 +52,17 @@ SEED, COUNT = 6, 200
 LEAST_FRAMES, MOST_FRAMES = 3, 12
 PARTS = ("cycles", "depths")
 
-RUNS_TOOLS = {
-    f"rbonn.sw.build.{name}"
-    for name in ("cache", "carry_cells", "flow", "packing", "process", "report", "result", "synthesis", "target", "toolchain")
-}  # fmt: skip
-"""Modules that come with the others and have no part in an accelerator."""
+HAS_NO_PART = (
+    # Cells of devices: handshakes take the same cycles without them, and networks are simulated without.
+    "rbonn.hw.primitives.ecp5",
+    "rbonn.hw.primitives.ice40",
+    # What runs tools.
+    *(
+        f"rbonn.sw.build.{name}"
+        for name in ("cache", "carry_cells", "flow", "packing", "process", "report", "result", "routed", "synthesis", "target", "toolchain")
+    ),
+)  # fmt: skip
+"""Modules that come with the others."""
 
 Row = dict[str, Any]
 
@@ -159,12 +165,12 @@ def row_of(seed: int, number: int, part: str, key: str) -> Row:
 
 
 def source_key() -> str:
-    """Of everything that decides about cycles: what has been imported for it, but for what runs tools, and the generators of networks."""
+    """Of everything that decides about cycles: what has been imported for it, and the generators of networks."""
     packages = ("rbonn.hw.", "rbonn.sw.build.", "rbonn.sw.plan.")
     files = [
         Path(module.__file__)
         for name, module in sys.modules.items()
-        if name.startswith(packages) and name not in RUNS_TOOLS and module.__file__
+        if name.startswith(packages) and not name.startswith(HAS_NO_PART) and module.__file__
     ]
     files += (ROOT / "tests").glob("random_*.py")
     digest = hashlib.sha256()
