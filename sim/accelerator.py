@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,15 +57,44 @@ def simulate_accelerator(
     ------
     see `simulate`
     """
-    golden = {name: edge.numpy() for name, edge in GoldenModel(network).edges(images).items()}
-    config = elaboration.config
+    what = comparison(network, elaboration, images)
     if verilog is None:
-        verilog = component_verilog(config.component(), CORE)
-    label = network.device_nodes[-1]
-    entry = network.edges[network.device_input]
+        verilog = component_verilog(elaboration.config.component(), CORE)
     return simulate(
         verilog,
         CORE,
+        what.inputs,
+        what.output,
+        what.probes,
+        what.expected,
+        what.expected_output,
+        folder=folder,
+        stalls=stalls,
+        limits=what.limits,
+        simulator=simulator,
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What enters an accelerator, where it is looked at, and what the golden model says of every edge; see `simulate`."""
+
+    inputs: np.ndarray
+    output: OutputSpec
+    probes: list[Probe]
+    expected: dict[str, np.ndarray]
+    expected_output: dict[str, np.ndarray]
+    limits: Limits
+
+
+def comparison(network: Network, elaboration: Elaboration, images: np.ndarray) -> Comparison:
+    """Of raw images, uint8 (images, height, width, channels)."""
+    golden = {name: edge.numpy() for name, edge in GoldenModel(network).edges(images).items()}
+    config = elaboration.config
+    label = network.device_nodes[-1]
+    entry = network.edges[network.device_input]
+    return Comparison(
         np.stack([pack(image, entry) for image in golden[network.device_input]]),
         _output_spec(config, label.name),
         [_probe(network, elaboration, probe) for probe in config.probes],
@@ -73,12 +103,8 @@ def simulate_accelerator(
             for probe in config.probes
         },
         _expected_output(golden[network.scores], config.n_classes),
-        folder=folder,
-        stalls=stalls,
         # Rows that a pool drops are computed after the last score has left.
-        limits=Limits(settle_cycles=max(Limits().settle_cycles, config.interval_cycles)),
-        simulator=simulator,
-        progress=progress,
+        Limits(settle_cycles=max(Limits().settle_cycles, config.interval_cycles)),
     )
 
 
