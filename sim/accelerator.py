@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +123,9 @@ def _probe(network: Network, elaboration: Elaboration, probe: HardwareProbe) -> 
         bits = elaboration.layers[probe.edge].unit.accumulator_bits
         return Probe(probe.edge, edge.shape, probe.width // bits, bits, signed=True)
     stage = next(stage for stage in elaboration.config.stages if stage.name == probe.stage)
-    return Probe.of_edge(probe.edge, edge, edge.elements // stage.config.outputs_per_frame)
+    lanes = edge.elements // stage.config.outputs_per_frame
+    # Scores with their bias are as wide as the accumulators, which may be narrower than the edge's type.
+    return replace(Probe.of_edge(probe.edge, edge, lanes), element_bits=probe.width // lanes)
 
 
 def _expected_output(scores: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:

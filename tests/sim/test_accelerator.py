@@ -64,6 +64,16 @@ def test_rows_that_a_pool_drops_are_waited_for(tmp_path: Path) -> None:
     assert (result.mismatches, result.first_mismatch) == (0, None)
 
 
+def test_scores_of_a_type_wider_than_their_accumulators_are_compared(tmp_path: Path) -> None:
+    network = random_network((1, 1, 3), seed=3)
+    elaboration = elaborate(network, {"head": Folding(3, 3)})
+    bits = elaboration.layers["head"].unit.accumulator_bits
+    assert bits < network.edges["scores"].datatype.bits
+    images = random_images(network, 6)
+    result = simulate_accelerator(network, elaboration, images, folder=tmp_path)
+    assert (result.mismatches, result.first_mismatch) == (0, None)
+
+
 RESIDUAL = random_residual_network(
     (8, 8, 3), [BlockShape(4), BlockShape(8, 2), BlockShape(16, 2, "conv1x1")], seed=4
 )
