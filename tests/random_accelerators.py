@@ -36,8 +36,13 @@ from .random_residual_networks import BlockShape, random_images, random_residual
 MOST_CYCLES = 250
 """Of a layer per frame."""
 
-FORMS = (get_args(WeightForm), get_args(Memory), get_args(WindowForm), get_args(IntegerForm))
-"""Of weights, presets, windows and integers."""
+FORMS: dict[str, tuple[str, ...]] = {
+    "weights": get_args(WeightForm),
+    "presets": get_args(Memory),
+    "window": get_args(WindowForm),
+    "integers": get_args(IntegerForm),
+}
+"""What a folding may say of a layer's parts, by the field that says it."""
 
 BOARDS = (ICEBREAKER, ULX3S_25F)
 
@@ -156,19 +161,15 @@ def _folding(
     bits = network.edges[node.inputs[0]].datatype.bits
     for _ in range(40):
         pe, simd = (int(rng.choice(divisors(length))) for length in (mh, mw))
-        folding = Folding(
-            pe,
-            simd,
-            *(str(rng.choice(forms)) for forms in FORMS),
-        )
+        folding = Folding(pe, simd, *(str(rng.choice(forms)) for forms in FORMS.values()))
         planes = bits if folding.integers == "planes" else 1
         cycles = vectors * (mh // pe) * (mw // simd) * planes
-        if cycles <= MOST_CYCLES and _is_legal(network, node, folding, board):
+        if cycles <= MOST_CYCLES and is_legal(network, node, folding, board):
             return folding
     return None
 
 
-def _is_legal(network: Network, node: Conv | Dense, folding: Folding, board: Board) -> bool:
+def is_legal(network: Network, node: Conv | Dense, folding: Folding, board: Board) -> bool:
     """Whether a plan file may ask for it."""
     others = {
         other.name: Folding(1, 1)

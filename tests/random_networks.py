@@ -45,8 +45,9 @@ def random_network(
     seed: int = 0,
     bias: bool = True,
     entrance: str = "host",
+    extremes: float = 0.125,
 ) -> Network:
-    """A chain of that shape; one threshold in eight is beyond what its sum can reach.
+    """A chain of that shape; so many of its thresholds (a fraction) are the least or the largest that a sum can reach, or beyond.
 
     At the `entrance` pixels are binarised by the "host" or the "device", or become a "thermometer" of three levels.
     """
@@ -59,7 +60,7 @@ def random_network(
 
     def add_bits(name: str, n_channels: int, n_columns: int) -> None:
         thresholds = np.rint(rng.normal(0, n_columns**0.5, n_channels)).astype(np.int64)
-        extreme = rng.random(n_channels) < 0.125
+        extreme = rng.random(n_channels) < extremes
         thresholds[extreme] = rng.choice([-n_columns, n_columns, n_columns + 1], extreme.sum())
         nodes.append(Threshold(f"{name}_bits", (name,), thresholds))
 
