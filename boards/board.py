@@ -10,6 +10,7 @@ from typing import Literal
 from amaranth.build import Platform
 
 from .pll import PllSetting, ecp5_pll, ice40_pll
+from .programming import Programming
 
 Family = Literal["ice40", "ecp5"]
 
@@ -56,12 +57,14 @@ class Uart:
     Parameters
     ----------
     bauds : tuple[int, ...] - speeds the USB bridge and the host's driver make exactly, fastest first
-    usb_ids : tuple[tuple[int, int], ...] - vendor and product numbers of the bridge, to find its port
+    usb_ids : tuple[tuple[int, int], ...] - vendor and product numbers of the bridge, to find its port; none: pins for a bridge of the user's
+    via : str - chip of the bridge, or where the pins are
     resource : str - name of the platform's UART resource
     """
 
     bauds: tuple[int, ...]
     usb_ids: tuple[tuple[int, int], ...]
+    via: str
     resource: str = "uart"
 
     TOLERANCE = Fraction(5, 1000)
@@ -103,11 +106,12 @@ class Board:
     oscillator_hz : int - its frequency
     clock_hz : int - clock of the accelerator unless the user asks for another one
     uart : Uart - link to the host
-    programmer : str - the board's name in openFPGALoader (``-b``)
-    loads_sram : bool - whether the programmer can load the device without writing its flash
+    memory : str - memory chips beside the device, in words; accelerators keep everything on the device
+    programming : Programming - how a bitstream gets onto it
     platform : Callable[[], Platform] - makes a fresh amaranth-boards platform; each build needs its own
     held_high : tuple[str, ...] - output resources that the design holds at 1
     pll_on_pad : bool - iCE40: whether a PLL lies at the oscillator's pin, else the clock reaches it through the fabric
+    remark : str - what else has to be known or done to use it, empty where nothing
     """
 
     name: str
@@ -120,11 +124,12 @@ class Board:
     oscillator_hz: int
     clock_hz: int
     uart: Uart
-    programmer: str
-    loads_sram: bool
+    memory: str
+    programming: Programming
     platform: Callable[[], Platform]
     held_high: tuple[str, ...] = ()
     pll_on_pad: bool = True
+    remark: str = ""
 
     @property
     def link(self) -> str:

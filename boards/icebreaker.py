@@ -2,7 +2,10 @@
 
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
-from .board import Board, Capacity, Uart
+from .board import Board
+from .devices import UP5K
+from .ftdi import FT2232H, ftdi_uart
+from .programming import Programming, spi
 
 ICEBREAKER = Board(
     name="icebreaker",
@@ -10,23 +13,12 @@ ICEBREAKER = Board(
     family="ice40",
     device="iCE40UP5K",
     package="SG48",
-    # Three quarters of the logic cells: with nine tenths the placer finds no place for the last ones.
-    capacity=Capacity(
-        lut4=5_280,
-        block_rams=30,
-        block_ram_bits=4_096,
-        dsp=8,
-        single_port_rams=4,
-        plan_lut4=(3_960,),
-    ),
+    capacity=UP5K,
     oscillator="clk12",
     oscillator_hz=12_000_000,
     clock_hz=36_000_000,
-    uart=Uart(
-        bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 500_000, 115_200),
-        usb_ids=((0x0403, 0x6010),),
-    ),
-    programmer="ice40_generic",
-    loads_sram=False,
+    uart=ftdi_uart("FT2232H", FT2232H),
+    memory="16 MB flash",
+    programming=Programming(spi(), (FT2232H,)),
     platform=ICEBreakerPlatform,
 )

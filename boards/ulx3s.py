@@ -3,22 +3,18 @@
 from amaranth.build import Attrs, Pins, Platform, Resource
 from amaranth_boards import ulx3s
 
-from .board import Board, Capacity, Uart
+from .board import Board, Capacity
+from .build_only import build_only
+from .devices import ECP5_25, ECP5_45, ECP5_85
+from .ftdi import FT231X, ftdi_uart
+from .programming import Programming, jtag
 
 _ESP32_BOOT = "esp32_boot"
 
 
-class _BuildOnly:
-    """Leaves out of the required tools what only programming needs, and names the ESP32's boot pin."""
-
-    @property
-    def required_tools(self) -> list[str]:
-        return [tool for tool in super().required_tools if tool != "openFPGALoader"]
-
-
 def _platform(platform_class: type[Platform]) -> Platform:
     """A platform that also names pin L2: the ESP32 restarts, and may reload the FPGA, while it is low."""
-    platform = type(platform_class.__name__, (_BuildOnly, platform_class), {})()
+    platform = build_only(platform_class)
     platform.add_resources(
         [Resource(_ESP32_BOOT, 0, Pins("L2", dir="o"), Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"))]
     )
@@ -36,37 +32,15 @@ def _board(size: str, platform_class: type[Platform], capacity: Capacity) -> Boa
         oscillator="clk25",
         oscillator_hz=25_000_000,
         clock_hz=75_000_000,
-        # The bridge divides 3 MHz, so above 2 Mbaud it makes 3 Mbaud only.
-        uart=Uart(
-            bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 500_000, 115_200),
-            usb_ids=((0x0403, 0x6015),),
-        ),
-        programmer="ulx3s",
-        loads_sram=True,
+        uart=ftdi_uart("FT231X", FT231X),
+        memory="32 MB SDRAM, flash",
+        programming=Programming((jtag("ulx3s"),), (FT231X,)),
         platform=lambda: _platform(platform_class),
         held_high=(_ESP32_BOOT,),
     )
 
 
-_SMALL = Capacity(lut4=24_288, block_rams=56, block_ram_bits=18_432, dsp=28)
-
-# nextpnr treats the 12F as what it is: a 25F with another identity.
-ULX3S_12F = _board("12F", ulx3s.ULX3S_12F_Platform, _SMALL)
-ULX3S_25F = _board("25F", ulx3s.ULX3S_25F_Platform, _SMALL)
-ULX3S_45F = _board(
-    "45F",
-    ulx3s.ULX3S_45F_Platform,
-    Capacity(lut4=43_848, block_rams=108, block_ram_bits=18_432, dsp=72),
-)
-# Place and route of a full 85F takes long: it is filled to three fifths at first, more where that is worth it.
-ULX3S_85F = _board(
-    "85F",
-    ulx3s.ULX3S_85F_Platform,
-    Capacity(
-        lut4=83_640,
-        block_rams=208,
-        block_ram_bits=18_432,
-        dsp=156,
-        plan_lut4=(50_000, 60_000, 75_000),
-    ),
-)
+ULX3S_12F = _board("12F", ulx3s.ULX3S_12F_Platform, ECP5_25)
+ULX3S_25F = _board("25F", ulx3s.ULX3S_25F_Platform, ECP5_25)
+ULX3S_45F = _board("45F", ulx3s.ULX3S_45F_Platform, ECP5_45)
+ULX3S_85F = _board("85F", ulx3s.ULX3S_85F_Platform, ECP5_85)

@@ -422,6 +422,10 @@ def flash(
     volatile: Annotated[
         bool, typer.Option("--volatile", help="Load the FPGA only; gone at power-off.")
     ] = False,
+    cable: Annotated[
+        str | None,
+        typer.Option(help="Cable of your own, as 'openFPGALoader --list-cables' calls it."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command only.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -441,6 +445,7 @@ def flash(
         name=loaded.name,
         source_hash=loaded.hash(),
         volatile=volatile,
+        cable=cable,
         dry_run=dry_run,
         echo=terminal.say,
     )

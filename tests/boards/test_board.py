@@ -3,15 +3,21 @@ from fractions import Fraction
 import pytest
 from amaranth.build import Platform
 from rbonn import boards
-from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F, ULX3S_45F, ULX3S_85F
+from rbonn.boards import BOARDS, ICEBREAKER, ORANGECRAB_25F, ULX3S_25F, ULX3S_45F, ULX3S_85F
+from rbonn.boards.build_only import PROGRAMMING_TOOLS
+from rbonn.boards.programming import Programmer, Programming
 
 # What nextpnr's utilisation table calls available, by device (also checked by the builds of tests/sw/build).
 AVAILABLE = {
     "iCE40UP5K": (5_280, 30, 4_096, 8, 4),
+    "iCE40HX1K": (1_280, 16, 4_096, 0, 0),
+    "iCE40HX8K": (7_680, 32, 4_096, 0, 0),
     "LFE5U-12F": (24_288, 56, 18_432, 28, 0),
     "LFE5U-25F": (24_288, 56, 18_432, 28, 0),
     "LFE5U-45F": (43_848, 108, 18_432, 72, 0),
     "LFE5U-85F": (83_640, 208, 18_432, 156, 0),
+    "LFE5UM5G-45F": (43_848, 108, 18_432, 72, 0),
+    "LFE5UM5G-85F": (83_640, 208, 18_432, 156, 0),
 }
 
 
@@ -24,7 +30,7 @@ def test_each_board_agrees_with_its_platform_and_device(board):
     assert platform.default_clk == board.oscillator
     assert platform.default_clk_frequency == board.oscillator_hz
     assert platform.lookup(board.uart.resource).name == "uart"
-    assert "openFPGALoader" not in platform.required_tools
+    assert not set(PROGRAMMING_TOOLS) & set(platform.required_tools)
     c = board.capacity
     assert (c.lut4, c.block_rams, c.block_ram_bits, c.dsp, c.single_port_rams) == AVAILABLE[
         board.device
@@ -36,9 +42,33 @@ def test_each_board_agrees_with_its_platform_and_device(board):
 def test_each_board_makes_its_clock_exactly_and_divides_it_to_a_fast_baud_rate(board):
     assert board.pll(board.clock_hz).output_hz == board.clock_hz
     baud = board.uart.baud(board.clock_hz)
-    assert baud >= 1_000_000
+    assert baud == board.uart.bauds[0]
+    assert baud >= 1_000_000 or board.uart.via == "iCELink"
     assert board.link == f"uart {baud} baud"
-    assert board.clock_hz % baud == 0
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
+def test_each_board_says_how_it_is_reached_and_written(board):
+    assert board.memory
+    assert board.uart.via
+    assert board.programming.programmers
+    # A serial port without a bridge is on pins, and says on which.
+    assert bool(board.uart.usb_ids) != board.uart.via.startswith("pins")
+    for name in board.held_high:
+        assert board.platform().lookup(name).ios[0].dir == "o"
+
+
+def test_platforms_run_nothing_that_only_programs():
+    commands = ORANGECRAB_25F.platform().command_templates
+    assert len(commands) == 3
+    assert not any(tool in command for tool in PROGRAMMING_TOOLS for command in commands)
+
+
+def test_programming_says_whether_it_reaches_the_device_and_whose_cable_it_takes():
+    flash_only = Programming((Programmer("a", ()),), usb_ids=((1, 2),))
+    assert (flash_only.loads_device, flash_only.needs_cable) == (False, False)
+    both = Programming((Programmer("a", ()), Programmer("b", (), ())), usb_ids=())
+    assert (both.loads_device, both.needs_cable, both.names) == (True, True, ("a", "b"))
 
 
 def test_the_larger_ulx3s_make_100_mhz_and_a_baud_rate_from_it():

