@@ -1,0 +1,316 @@
+"""Single faults planted in the hardware's sources, one at a time, and which test finds each.
+
+    python benchmarks/mutants.py                     # goes on where it stopped
+    python benchmarks/mutants.py --list              # the faults alone
+
+A fault swaps an operator, negates a condition or changes an integer by one. Sites are drawn by a seed, one of each file in turn. Every fault lives in a
+copy of the committed tree: first the tests that mirror the file are run, then, where they pass, the plain tests of the hardware, those that import
+the file first, then the whole plain run. Tests run until the first failure; a process that takes more than `CPU_SECONDS` stands still, which is one too.
+
+What survives is either a test that is missing or changes nothing; that it changes nothing is said only with a proof, in `EQUIVALENT`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import hashlib
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rbonn.sw.files import written_whole
+
+ROOT = Path(__file__).parents[1]
+RESULT = Path(__file__).parent / "results" / "mutants.json"
+PACKAGES = ("hw", "sw", "sim", "boards", "models")
+SEED, COUNT = 7, 60
+CPU_SECONDS = {"mirrored": 300, "hardware": 1200, "plain": 2400}
+"""Of one process of each kind of run: several times what the tests take."""
+
+EQUIVALENT: dict[tuple[str, str, str], str] = {}
+"""Faults that change nothing, by path, `before` and `after`: how that is proved."""
+
+SWAPS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.BitXor: ast.BitAnd,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`before` becomes `after` where the file at `path` has it from `offset` on; `line` counts from 1."""
+
+    path: str
+    line: int
+    offset: int
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {' '.join(self.before.split())} -> {self.after}"
+
+    def planted(self, source: str) -> str:
+        assert source.startswith(self.before, self.offset)
+        return source[: self.offset] + self.after + source[self.offset + len(self.before) :]
+
+
+def faults(path: Path) -> list[Fault]:
+    """All faults of one file."""
+    source = path.read_text()
+    starts = [0]
+    for text in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(text))
+    found = []
+    for node in _code(ast.parse(source)):
+        before = ast.get_source_segment(source, node)
+        if before is None:
+            continue
+        for other in _changed(node):
+            after = ast.unparse(other)
+            text = after if isinstance(node, ast.Constant) else f"({after})"
+            # `ast` counts columns in bytes.
+            prefix = source[starts[node.lineno - 1] :].encode()[: node.col_offset].decode()
+            offset = starts[node.lineno - 1] + len(prefix)
+            relative = str(path.relative_to(ROOT))
+            found.append(Fault(relative, node.lineno, offset, before, text))
+    return found
+
+
+def _code(tree: ast.AST) -> Iterator[Any]:
+    """Expressions that compute something: no annotations, decorators, or texts of errors."""
+    for field, value in ast.iter_fields(tree):
+        if field in ("annotation", "returns", "decorator_list"):
+            continue
+        for node in value if isinstance(value, list) else [value]:
+            if isinstance(node, ast.AST) and not isinstance(node, ast.JoinedStr):
+                if isinstance(node, ast.expr):
+                    yield node
+                yield from _code(node)
+
+
+def _changed(node: ast.expr) -> Iterator[ast.expr]:
+    """Expressions with one fault each, at the top of `node`."""
+    other: Any = copy.deepcopy(node)
+    match other:
+        case ast.BinOp() | ast.BoolOp() if type(other.op) in SWAPS:
+            other.op = SWAPS[type(other.op)]()
+            yield other
+        case ast.Compare() if type(other.ops[0]) in SWAPS:
+            other.ops[0] = SWAPS[type(other.ops[0])]()
+            yield other
+        case ast.UnaryOp(op=ast.Invert() | ast.Not()):
+            yield other.operand
+        case ast.Constant(value=bool()):
+            yield ast.Constant(not other.value)
+        case ast.Constant(value=int()):
+            yield ast.Constant(other.value + 1)
+            if other.value > 0:
+                yield ast.Constant(other.value - 1)
+        case ast.Call(func=ast.Attribute(attr="If" | "Elif"), args=[condition]):
+            other.args = [ast.UnaryOp(ast.Invert(), condition)]
+            yield other
+
+
+def drawn(count: int, seed: int) -> list[Fault]:
+    """So many faults, one of each file in turn."""
+    rng = random.Random(seed)
+    files = [path for path in sorted((ROOT / "hw").rglob("*.py")) if path.name != "__init__.py"]
+    by_file = [found for path in files if (found := faults(path))]
+    for found in [by_file, *by_file]:
+        rng.shuffle(found)
+    chosen: list[Fault] = []
+    while len(chosen) < count and any(by_file):
+        chosen += [found.pop() for found in by_file if found]
+    return chosen[:count]
+
+
+def mirrored(fault: Fault) -> list[str]:
+    """Tests that bear the name of the file."""
+    path = Path(fault.path)
+    stems = {path.stem, f"{path.parent.name}_{path.stem}"}
+    files = sorted((ROOT / "tests" / "hw").rglob("test_*.py"))
+    return [
+        str(file.relative_to(ROOT))
+        for file in files
+        if file.stem.removeprefix("test_").removesuffix("_formal") in stems
+    ]
+
+
+def of_hardware(fault: Fault) -> list[str]:
+    """All tests of the hardware, those that import the file first."""
+    path = Path(fault.path).with_suffix("")
+    module = re.compile(rf"rbonn\.{'.'.join(path.parts)}\b")
+    files = sorted((ROOT / "tests" / "hw").rglob("test_*.py"))
+    files.sort(key=lambda file: module.search(file.read_text()) is None)
+    return [str(file.relative_to(ROOT)) for file in files]
+
+
+RUNS = {"mirrored": mirrored, "hardware": of_hardware, "plain": lambda fault: ["tests"]}
+"""Kinds of runs, in their order, and the tests of each."""
+
+
+class Copy:
+    """The committed tree in a folder of its own, whose packages come before those that are installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tree, self.packages = folder / "tree", folder / "path"
+        subprocess.run(["git", "clone", "-q", "--shared", str(ROOT), str(self.tree)], check=True)
+        (self.packages / "rbonn").mkdir(parents=True)
+        for package in PACKAGES:
+            (self.packages / "rbonn" / package).symlink_to(self.tree / package)
+        shown = self._run(["-c", "import rbonn.hw.fifo; print(rbonn.hw.fifo.__file__)"])[1]
+        assert Path(shown.strip()).resolve() == self.tree / "hw" / "fifo.py", shown
+
+    def first_failure(self, tests: Sequence[str], cpu_seconds: int) -> str | None:
+        """The first test of these that fails; None if all pass."""
+        options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--tb=no", "-rfE"]
+        status, shown = self._run(["-m", "pytest", *options, *tests], cpu_seconds)
+        if status in (0, 5):  # 5: there are none
+            return None
+        if status in (-signal.SIGXCPU, -signal.SIGKILL):
+            return f"more than {cpu_seconds} s"
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", shown, re.MULTILINE)
+        return failed[1] if failed else f"exit status {status}: {shown.strip()[-200:]}"
+
+    def _run(self, arguments: Sequence[str], cpu_seconds: int = 60) -> tuple[int, str]:
+        limit = (resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        run = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.tree,
+            env=os.environ | {"PYTHONPATH": str(self.packages), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(*limit),
+        )
+        return run.returncode, run.stdout
+
+
+def outcome(fault: Fault, tree: Copy, runs: Sequence[str]) -> dict[str, Any]:
+    """Plants the fault, does the runs until one fails, and takes it out again."""
+    start, path = time.time(), tree.tree / fault.path
+    source = path.read_text()
+    path.write_text(fault.planted(source))
+    row: dict[str, Any] = {**asdict(fault), "outcome": "survived", "runs": []}
+    try:
+        for name in runs:
+            tests = RUNS[name](fault)
+            failed = tree.first_failure(tests, CPU_SECONDS[name]) if tests else None
+            row["runs"].append(name)
+            if failed:
+                row |= {"outcome": "caught", "by": failed}
+                break
+    finally:
+        path.write_text(source)
+    return {**row, "seconds": round(time.time() - start)}
+
+
+def finished(work: Path, key: str) -> Iterator[dict[str, Any]]:
+    """Rows of the same sources; a line that was not written to its end is left out."""
+    for line in work.read_text().splitlines() if work.exists() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if row["key"] == key:
+            yield row
+
+
+def source_key() -> str:
+    """Of the hardware and its tests."""
+    digest = hashlib.sha256()
+    for folder in ("hw", "tests/hw"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--work", type=Path, default=Path("build/mutants.jsonl"))
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    options = parser.parse_args()
+    wanted = drawn(options.count, options.seed)
+    if options.list:
+        for fault in wanted:
+            print(fault)
+        return 0
+    if _git("status", "--porcelain", "hw", "tests"):
+        print(
+            "hw or tests differ from what is committed.\n  Commit first: faults are planted in a copy of the commit.",
+            file=sys.stderr,
+        )
+        return 1
+    key = source_key()
+    options.work.parent.mkdir(parents=True, exist_ok=True)
+    rows = {_place(row): row for row in finished(options.work, key)}
+    with tempfile.TemporaryDirectory(prefix="rbonn-mutants-") as folder, options.work.open("a") as work:  # fmt: skip
+        tree = Copy(Path(folder))
+        for fault in wanted:
+            before = rows.get(_place(asdict(fault)), {"outcome": "survived", "runs": []})
+            left = [name for name in options.runs if name not in before["runs"]]
+            if before["outcome"] == "caught" or not left:
+                continue
+            row = {"key": key, **outcome(fault, tree, left)}
+            row["runs"] = before["runs"] + row["runs"]
+            rows[_place(row)] = row
+            work.write(json.dumps(row) + "\n")
+            work.flush()
+            print(f"{fault}: {row['outcome']} {row.get('by', '')}, {row['seconds']} s", flush=True)
+    kept = [rows[_place(asdict(fault))] for fault in wanted if _place(asdict(fault)) in rows]
+    for row in kept:
+        del row["key"]
+        proof = EQUIVALENT.get((row["path"], row["before"], row["after"]))
+        if proof and row["outcome"] == "survived":
+            row |= {"outcome": "equivalent", "proof": proof}
+    outcomes = Counter(row["outcome"] for row in kept)
+    command = f"python benchmarks/mutants.py --seed {options.seed} --count {options.count}"
+    values = {"schema": 1, "command": command, "commit": _git("rev-parse", "HEAD"), "sources": key}
+    with written_whole(options.output) as temporary:
+        temporary.write_text(json.dumps({**values, **outcomes, "faults": kept}, indent=1) + "\n")
+    return 1 if outcomes["survived"] else 0
+
+
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["path"], row["offset"], row["after"]
+
+
+def _git(*arguments: str) -> str:
+    run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
