@@ -62,13 +62,15 @@ def smallest_changes(
         reached = _reached(network, board, clock_mhz, None)
         if reached is not None:
             found.append(Change("frame_rate", f"{int(reached)}", reached))
-    for other in sorted(BOARDS.values(), key=_size):
-        if other.device == board.device or _is_no_larger(other, board):
+    tried = [board]
+    for other in sorted(BOARDS.values(), key=lambda other: (_size(other), -other.clock_hz)):
+        if any(_is_no_larger(other, than) for than in tried):
             continue
         reached = _reached(network, other, clock_mhz, frames_per_second)
         if reached is not None:
             found.append(Change("board", other.name, reached))
             break
+        tried.append(other)
     for other in _alternatives(network):
         reached = _reached(other, board, clock_mhz, frames_per_second)
         if reached is not None:
