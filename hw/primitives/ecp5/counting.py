@@ -8,8 +8,9 @@ from ..counting import Adder, Lane
 from ..portable import PortableCounting
 from .carry_chain import ZERO, CarryChain, Operand, bit
 
-LONGEST_CHAIN = 48
-"""Halves after which a chain takes no more adders: timing analysis counts a way through all of them."""
+LONGEST_CHAIN = 20
+"""Halves after which a chain takes no more adders: timing analysis counts a way through all of them, and a long one finds a place only far from
+what it counts."""
 
 
 class Ecp5Counting(PortableCounting):
