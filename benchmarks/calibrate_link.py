@@ -20,6 +20,8 @@ INFO = {
     "n_classes": 10,
     "score_bits": 12,
     "interval_cycles": 1000,
+    "batch_images": 8,
+    "benchmark": True,
 }
 """What such a board would say about itself."""
 

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 5
 CRC_BYTES = 4
 ANSWER = 0x80
@@ -17,9 +17,18 @@ ERROR_BYTES = 4
 INFER_TAIL_BYTES = 8
 """Label and cycles, after the scores of an INFER answer."""
 
+GUARDED_BYTES = 11450
+"""Longest decoded frame in which the CRC finds every change of up to 3 bits."""
+MAX_BATCH_IMAGES = 32
+"""Images of a BATCH request at most: more would save less than 0.1 % of the line."""
+WARM_UP_IMAGES = 3
+"""Images of a BENCHMARK before its cycles are counted."""
+BENCHMARK_IMAGES = 64
+"""Images of a BENCHMARK whose cycles are counted."""
+
 
 class Command(IntEnum):
-    """What a request asks for; BATCH, BENCHMARK, TRACE and LOAD are reserved."""
+    """What a request asks for; LOAD is reserved."""
 
     INFO = 0x01
     INFER = 0x02
@@ -48,7 +57,16 @@ class ElementKind(IntEnum):
     SIGNED = 2
 
 
-_INFO = struct.Struct("<B8s8sBBHHHHBIIIB")
+_INFO = struct.Struct("<B8s8sBBHHHHBIIIBBHHB")
+
+
+def batch_images(image_bytes: int, answer_bytes: int) -> int:
+    """Images that a BATCH request should hold: the largest power of two, at most `MAX_BATCH_IMAGES`, with which the CRC guards request and
+    answer; 0 if that is a single one, for which there is INFER.
+    """
+    room = (GUARDED_BYTES - HEADER_BYTES - CRC_BYTES) // max(image_bytes, answer_bytes)
+    most = min(room, MAX_BATCH_IMAGES)
+    return 1 << most.bit_length() - 1 if most > 1 else 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,10 @@ class Info:
     score_bits : int - 1 to 32
     clock_hz : int - clock of the core
     interval_cycles : int - cycles from image to image at full rate
+    receive_buffer_bytes : int - bytes that may wait while the core is busy: a power of two, 2 to 32768; 512 fill one iCE40 block RAM
+    batch_images : int - images of a BATCH request, a power of two of at most `MAX_BATCH_IMAGES`; 0: there is no BATCH
+    benchmark : bool - whether there is BENCHMARK
+    trace_bytes : int - payload of a TRACE answer, at most 65535; 0: there is no TRACE
     """
 
     name: str
@@ -78,6 +100,10 @@ class Info:
     score_bits: int
     clock_hz: int
     interval_cycles: int
+    receive_buffer_bytes: int = 512
+    batch_images: int = 0
+    benchmark: bool = False
+    trace_bytes: int = 0
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or not all(1 <= length <= 65535 for length in self.shape):
@@ -91,11 +117,21 @@ class Info:
             ("clock_hz", 1, 2**32 - 1),
             ("interval_cycles", 0, 2**32 - 1),
             ("image_bytes", 1, 65535),
+            ("receive_buffer_bytes", 2, 32768),
+            ("batch_images", 0, MAX_BATCH_IMAGES),
+            ("trace_bytes", 0, 65535),
         ):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(
                     f"Info {name} must be {low} to {high}, not {getattr(self, name)!r}"
                 )
+        for name in ("receive_buffer_bytes", "batch_images"):
+            if getattr(self, name) & (getattr(self, name) - 1):
+                raise ValueError(f"Info {name} must be a power of two, not {getattr(self, name)!r}")
+        if self.batch_images * max(self.image_bytes, self.answer_bytes) > 65535:
+            raise ValueError(
+                f"Info batch_images must be so few that a frame holds them, not {self.batch_images!r}"
+            )
         for name in ("design_hash", "weights_hash"):
             if len(getattr(self, name)) != HASH_BYTES:
                 raise ValueError(
@@ -115,6 +151,17 @@ class Info:
         """Bytes of an INFER answer's payload."""
         return 4 * self.n_classes + INFER_TAIL_BYTES
 
+    @property
+    def commands(self) -> frozenset[Command]:
+        """What the board can be asked."""
+        optional = {
+            Command.BATCH: self.batch_images,
+            Command.BENCHMARK: self.benchmark,
+            Command.TRACE: self.trace_bytes,
+        }
+        always = {Command.INFO, Command.INFER, Command.RESET}
+        return frozenset(always | {command for command, there in optional.items() if there})
+
     def encode(self) -> bytes:
         """Payload of the INFO answer."""
         name = self.name.encode()
@@ -131,6 +178,10 @@ class Info:
                 self.image_bytes,
                 self.clock_hz,
                 self.interval_cycles,
+                sum(1 << command for command in self.commands),
+                self.batch_images,
+                self.receive_buffer_bytes,
+                self.trace_bytes,
                 len(name),
             )
             + name
@@ -145,15 +196,16 @@ class Info:
         ------
         ValueError - wrong length, another protocol version, or a value out of range
         """
+        if payload and payload[0] != VERSION:
+            raise ValueError(f"Protocol version must be {VERSION}, not {payload[0]}")
         if len(payload) < _INFO.size or len(payload) % 4:
             raise ValueError(
                 f"Info payload must be whole words, at least {_INFO.size} bytes, not {len(payload)} bytes"
             )
         fields = _INFO.unpack_from(payload)
-        version, design, weights, kind, bits, height, width, channels = fields[:8]
-        n_classes, score_bits, image_bytes, clock_hz, interval_cycles, name_bytes = fields[8:]
-        if version != VERSION:
-            raise ValueError(f"Protocol version must be {VERSION}, not {version}")
+        _, design, weights, kind, bits, height, width, channels = fields[:8]
+        n_classes, score_bits, image_bytes, clock_hz, interval_cycles = fields[8:13]
+        commands, n_batch, receive_buffer_bytes, trace_bytes, name_bytes = fields[13:]
         name = payload[_INFO.size : _INFO.size + name_bytes]
         if len(payload) - _INFO.size - name_bytes not in range(4):
             raise ValueError(
@@ -170,9 +222,15 @@ class Info:
             score_bits=score_bits,
             clock_hz=clock_hz,
             interval_cycles=interval_cycles,
+            receive_buffer_bytes=receive_buffer_bytes,
+            batch_images=n_batch,
+            benchmark=bool(commands >> Command.BENCHMARK & 1),
+            trace_bytes=trace_bytes,
         )
         if info.image_bytes != image_bytes:
             raise ValueError(
                 f"Info image_bytes must be {info.image_bytes} for this shape, not {image_bytes}"
             )
+        if info.encode() != payload:
+            raise ValueError(f"Info commands must agree with its other fields, not {commands:#04x}")
         return info

@@ -21,23 +21,16 @@ class TopConfig:
 
     Parameters
     ----------
-    info : Info - what the board says about itself; `clock_hz`, `image_bytes`, `n_classes` and `score_bits` hold for the hardware too
+    info : Info - what the board says about itself, and what the hardware is made after
     baud : int - bits per second of the serial line
-    receive_buffer_bytes : int - a power of two, at least 2: bytes that may wait while the core is busy; 512 fill one iCE40 block RAM
     program_memory : str - "block" or "logic": where the answers' bytes are stored; block RAM saves some 100 LUT4
     """
 
     info: Info
     baud: int
-    receive_buffer_bytes: int = 512
     program_memory: str = "block"
 
     def __post_init__(self) -> None:
-        size = self.receive_buffer_bytes
-        if size < 2 or size & (size - 1):
-            raise ValueError(
-                f"Receive buffer bytes must be a power of two of at least 2, not {size!r}"
-            )
         if self.program_memory not in ("block", "logic"):
             raise ValueError(
                 f"Program memory must be 'block' or 'logic', not {self.program_memory!r}"
@@ -89,9 +82,9 @@ class Top(wiring.Component):
 
         # In: line, bytes, frames, images and jobs.
         uart_receiver = UartReceiver(config.uart)
-        buffer = ReceiveBuffer(config.receive_buffer_bytes)
+        buffer = ReceiveBuffer(config.info.receive_buffer_bytes)
         decoder = CobsDecoder()
-        receiver = PacketReceiver(config.info.image_bytes)
+        receiver = PacketReceiver(config.info)
         m.submodules.uart_receiver = uart_receiver
         m.submodules.receive_buffer = reset_by(line_break, buffer)
         # A byte takes long to leave the memory, and whether it is taken is decided late: the FIFO parts the two.
@@ -125,5 +118,10 @@ class Top(wiring.Component):
         wiring.connect(m, receiver.o_job, sender.i_job)
         wiring.connect(m, sender.o, encoder.i)
         wiring.connect(m, encoder.o, uart_transmitter.i)
-        m.d.comb += [sender.loading.eq(receiver.loading), self.tx.eq(uart_transmitter.tx)]
+        m.d.comb += [
+            sender.started.eq(receiver.started),
+            sender.feeding.eq(receiver.feeding),
+            receiver.full.eq(sender.full),
+            self.tx.eq(uart_transmitter.tx),
+        ]
         return m

@@ -55,7 +55,6 @@ def simulate_link(
     labels: np.ndarray,
     *,
     folder: Path,
-    receive_buffer_bytes: int = 512,
     simulator: str | None = None,
     patience_cycles: int | None = None,
     power_on_cycles: int = 100,
@@ -76,7 +75,6 @@ def simulate_link(
     scores : int (images, info.n_classes)
     labels : int (images,)
     folder : Path - emptied first; receives the files of the run and ``simulation.log``
-    receive_buffer_bytes : int - of the design
     simulator : "verilator", "icarus" or None (the first that is installed)
     patience_cycles : int or None - how long an answer may take after its request; None: line, interval and as much again
     power_on_cycles : int - how long the host waits before its first byte
@@ -108,7 +106,7 @@ def simulate_link(
         "bit_cycles": bit_cycles,
         "patience_cycles": patience_cycles,
         "power_on_cycles": power_on_cycles,
-        "ahead": receive_buffer_bytes // len(encode_frame(request)),
+        "ahead": info.receive_buffer_bytes // len(encode_frame(request)),
     }
     (folder / "link.json").write_text(json.dumps(plan), encoding="utf-8")
     np.savez(

@@ -61,7 +61,6 @@ def simulate_top_level(
         answers.scores.numpy(),
         answers.labels.numpy(),
         folder=folder,
-        receive_buffer_bytes=top.config.receive_buffer_bytes,
         simulator=simulator,
         power_on_cycles=power_on_cycles,
         progress=progress,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from ..boards import Board
-from ..hw.protocol import HASH_BYTES, ElementKind, Info
+from ..hw.protocol import HASH_BYTES, ElementKind, Info, batch_images
 from ..hw.top import Top, TopConfig
 from .build.cache import BuildCache
 from .build.design import TOP, board_design, clock_error, component_verilog
@@ -158,7 +158,7 @@ class Project:
         )
         config = self.elaboration.config
         try:
-            return Info(
+            info = Info(
                 name=self.network.name,
                 design_hash=hashlib.sha256(structure.encode()).digest()[:HASH_BYTES],
                 weights_hash=bytes.fromhex(self.network.hash())[:HASH_BYTES],
@@ -169,7 +169,9 @@ class Project:
                 score_bits=config.score_bits,
                 clock_hz=self.clock_hz,
                 interval_cycles=config.interval_cycles,
+                benchmark=True,
             )
+            return replace(info, batch_images=batch_images(info.image_bytes, info.answer_bytes))
         except ValueError as error:
             raise DoesNotFitError(
                 f"{self.network.name} does not fit the serial link: {error}",

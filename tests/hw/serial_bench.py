@@ -1,6 +1,7 @@
 """Drives a whole top level, with a small core, through the bits of its line; the bytes are the host library's."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ INFO = Info(
     score_bits=SCORE_BITS,
     clock_hz=4_000_000,
     interval_cycles=50,
+    receive_buffer_bytes=64,
+    batch_images=4,
+    benchmark=True,
 )
 
 
@@ -112,7 +116,8 @@ class Bench:
         self, pause: int = 0, receive_buffer_bytes: int = 64, *, watched: bool = False
     ) -> None:
         self.core = FakeCore(pause)
-        config = TopConfig(INFO, INFO.clock_hz // DIVISOR, receive_buffer_bytes)
+        info = replace(INFO, receive_buffer_bytes=receive_buffer_bytes)
+        config = TopConfig(info, INFO.clock_hz // DIVISOR)
         self.top = Top(config, self.core)
         self.simulator = Simulator(self.top)
         self.simulator.add_clock(PERIOD)

@@ -4,6 +4,7 @@
 import random
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,15 +12,32 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rbonn.hw.packet import PacketReceiver, Reply
-from rbonn.hw.protocol import Command
+from rbonn.hw.pattern import pattern
+from rbonn.hw.protocol import BENCHMARK_IMAGES, VERSION, WARM_UP_IMAGES, Command, ElementKind, Info
 
 IMAGE_BYTES = 3
 IMAGE = b"\x81\0\x7f"
+BATCH_IMAGES = 4
+BATCH = bytes(range(1, 13))
+INFO = Info(
+    name="",
+    design_hash=bytes(8),
+    weights_hash=bytes(8),
+    element_kind=ElementKind.UNSIGNED,
+    element_bits=8,
+    shape=(1, IMAGE_BYTES, 1),
+    n_classes=2,
+    score_bits=8,
+    clock_hz=1_000_000,
+    interval_cycles=3,
+    batch_images=BATCH_IMAGES,
+    benchmark=True,
+)
 Job = tuple[int, Reply, int]
 
 
 def frame(
-    sequence: int, command: int, payload: bytes = b"", *, version: int = 1, length=None
+    sequence: int, command: int, payload: bytes = b"", *, version: int = VERSION, length=None
 ) -> bytes:
     n_bytes = len(payload) if length is None else length
     body = struct.pack("<BBBH", version, sequence, command, n_bytes) + payload
@@ -33,14 +51,16 @@ def infer(sequence: int, image: bytes = IMAGE) -> bytes:
 def receive(
     frames: list[bytes | tuple[bytes, bool]],
     *,
+    info: Info = INFO,
     seed: int | None = None,
     lost_in: tuple[int, ...] = (),
+    n_jobs: int | None = None,
 ) -> tuple[list[Job], bytes, int]:
-    """Jobs, bytes that went to the core, and restarts, of decoded frames, or (frame, damaged).
+    """Jobs with the images begun since the one before, bytes that went to the core, and restarts, of decoded frames, or (frame, damaged).
 
     With a seed, core and taker of jobs are ready at random. A byte is lost in each frame whose number is in `lost_in`.
     """
-    receiver = PacketReceiver(IMAGE_BYTES)
+    receiver = PacketReceiver(info)
     rng = random.Random(seed)
     jobs: list[Job] = []
     core = bytearray()
@@ -56,19 +76,21 @@ def receive(
                 await ctx.tick().until(receiver.i.ready)
                 ctx.set(receiver.lost, 0)
             ctx.set(receiver.i.valid, 0)
-        for _ in range(400):
+        for _ in range(4000):
             await ctx.tick()
-            if len(jobs) == len(frames):
+            if len(jobs) == (len(frames) if n_jobs is None else n_jobs):
                 return
         raise AssertionError(f"{len(jobs)} jobs of {len(frames)} frames")
 
     async def take(ctx: Any) -> None:
         nonlocal restarts
+        images = 0
+        full = False
         job = receiver.o_job.payload
         sampled = ctx.tick().sample(
             receiver.o.valid, receiver.o.ready, receiver.o.payload,
-            receiver.o_job.valid, receiver.o_job.ready, job.sequence, job.reply, job.image,
-            receiver.restart,
+            receiver.o_job.valid, receiver.o_job.ready, job.sequence, job.reply,
+            receiver.started, receiver.restart,
         )  # fmt: skip
         async for (
             *_,
@@ -79,14 +101,21 @@ def receive(
             job_ready,
             sequence,
             reply,
-            image,
+            started,
             restart,
         ) in sampled:
+            assert not (started and full), "an image was begun while the core was full"
+            if started:
+                images += 1
+                assert len(core) % IMAGE_BYTES == 0
             if valid and ready:
                 core.append(byte)
             if job_valid and job_ready:
-                jobs.append((sequence, reply, image))
+                jobs.append((sequence, reply, images))
+                images = 0
             restarts += restart
+            full = seed is not None and rng.random() < 0.3
+            ctx.set(receiver.full, full)
             ctx.set(receiver.o.ready, seed is None or rng.random() < 0.2)
             ctx.set(receiver.o_job.ready, seed is None or rng.random() < 0.1)
 
@@ -119,7 +148,7 @@ def test_each_changed_bit_is_found_and_images_stay_whole() -> None:
     jobs, core, restarts = receive([f for flip in flips for f in (flip, infer(7))])
     assert {reply for _, reply, _ in jobs[::2]} == {Reply.DAMAGED}
     assert jobs[1::2] == [(7, Reply.INFER, 1)] * len(flips)
-    assert len(core) == IMAGE_BYTES * sum(image for *_, image in jobs)
+    assert len(core) == IMAGE_BYTES * sum(images for *_, images in jobs)
     assert restarts == 0
 
 
@@ -142,7 +171,9 @@ def test_the_first_reason_counts() -> None:
     cases = [
         (frame(1, 0x77, b"x", version=9), Reply.BAD_VERSION, 0),
         (frame(2, 0x77, b"x"), Reply.UNKNOWN_COMMAND, 0),
-        *((frame(3, reserved, IMAGE), Reply.UNKNOWN_COMMAND, 0) for reserved in (3, 4, 5, 7)),
+        *((frame(3, reserved, IMAGE), Reply.UNKNOWN_COMMAND, 0) for reserved in (0, 5, 7, 0x82)),
+        (frame(3, Command.BATCH, IMAGE), Reply.BAD_LENGTH, 0),
+        (frame(3, Command.BENCHMARK, IMAGE), Reply.BAD_LENGTH, 0),
         (frame(4, Command.INFO, b"x"), Reply.BAD_LENGTH, 0),
         (frame(5, Command.INFO, b"x", length=0), Reply.BAD_LENGTH, 0),
         (frame(6, Command.INFO, length=1), Reply.BAD_LENGTH, 0),
@@ -182,7 +213,69 @@ def test_after_anything_the_next_request_is_right(noise: list[bytes], seed: int)
     assert len(core) == IMAGE_BYTES * sum(image for *_, image in jobs)
 
 
-@pytest.mark.parametrize("image_bytes", [0, 65536])
-def test_an_image_that_no_frame_holds_is_refused(image_bytes: int) -> None:
-    with pytest.raises(ValueError, match=f"must be 1 to 65535, not {image_bytes}"):
-        PacketReceiver(image_bytes)
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_a_batch_has_a_job_before_its_images_and_one_after_its_check(seed: int | None) -> None:
+    frames = [frame(1, Command.BATCH, BATCH), infer(2), frame(3, Command.BATCH, BATCH[::-1])]
+    jobs, core, _ = receive(frames, seed=seed, n_jobs=5)
+    assert jobs == [
+        (1, Reply.BATCH, 0),
+        (1, Reply.BATCH, BATCH_IMAGES),
+        (2, Reply.INFER, 1),
+        (3, Reply.BATCH, 0),
+        (3, Reply.BATCH, BATCH_IMAGES),
+    ]
+    assert core == BATCH + IMAGE + BATCH[::-1]
+
+
+@pytest.mark.parametrize("seed", [None, 6])
+def test_a_batch_cut_at_any_byte_completes_the_image_that_it_has_begun_and_no_other(
+    seed: int | None,
+) -> None:
+    good = frame(9, Command.BATCH, BATCH)
+    for n in range(5, len(good), 2):
+        jobs, core, _ = receive([good[:n], infer(7)], seed=seed, n_jobs=3)
+        taken = BATCH[: n - 5] + good[5 + len(BATCH) : n] if n - 5 > len(BATCH) else BATCH[: n - 5]
+        taken = taken[: len(BATCH)]
+        begun = -(-len(taken) // IMAGE_BYTES)
+        assert jobs == [(9, Reply.BATCH, 0), (9, Reply.DAMAGED, begun), (7, Reply.INFER, 1)]
+        assert core == taken.ljust(IMAGE_BYTES * begun, b"\0") + IMAGE
+
+
+def test_each_changed_bit_of_a_batch_is_found_and_images_stay_whole() -> None:
+    good = frame(9, Command.BATCH, BATCH)
+    for bit in range(0, 8 * len(good), 11):
+        flipped = (int.from_bytes(good) ^ 1 << bit).to_bytes(len(good))
+        header_is_right = flipped[0] == good[0] and flipped[2:5] == good[2:5]
+        jobs, core, _ = receive([flipped, infer(7)], n_jobs=2 + header_is_right)
+        assert jobs[-2][1] == Reply.DAMAGED
+        assert jobs[-1] == (7, Reply.INFER, 1)
+        assert len(core) == IMAGE_BYTES * sum(images for *_, images in jobs)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_benchmark_feeds_the_pattern_between_two_jobs_at_a_byte_per_cycle(
+    seed: int | None,
+) -> None:
+    frames = [infer(1), frame(2, Command.BENCHMARK), infer(3), frame(4, Command.BENCHMARK)]
+    jobs, core, _ = receive(frames, seed=seed, n_jobs=6)
+    images = WARM_UP_IMAGES + BENCHMARK_IMAGES
+    assert jobs == [
+        (1, Reply.INFER, 1),
+        (2, Reply.BENCHMARK, 0),
+        (2, Reply.BENCHMARK, images),
+        (3, Reply.INFER, 1),
+        (4, Reply.BENCHMARK, 0),
+        (4, Reply.BENCHMARK, images),
+    ]
+    fed = pattern(images * IMAGE_BYTES)
+    assert core == IMAGE + fed + IMAGE + fed
+    assert len(set(pattern(255))) == 255
+
+
+def test_commands_that_the_board_does_not_have_are_unknown() -> None:
+    plain = replace(INFO, batch_images=0, benchmark=False)
+    frames = [frame(1, Command.BATCH, BATCH), frame(2, Command.BENCHMARK), infer(3)]
+    jobs, core, _ = receive(frames, info=plain)
+    unknown = Reply.UNKNOWN_COMMAND
+    assert jobs == [(1, unknown, 0), (2, unknown, 0), (3, Reply.INFER, 1)]
+    assert core == IMAGE

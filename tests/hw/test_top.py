@@ -4,6 +4,7 @@
 import random
 import struct
 import zlib
+from itertools import pairwise
 
 import pytest
 from amaranth.hdl import signed
@@ -12,7 +13,14 @@ from amaranth.lib.wiring import In, Out
 from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rbonn.hw.protocol import Command, ErrorCode, Info
+from rbonn.hw.protocol import (
+    BENCHMARK_IMAGES,
+    VERSION,
+    WARM_UP_IMAGES,
+    Command,
+    ErrorCode,
+    Info,
+)
 from rbonn.hw.top import Top, TopConfig
 from rbonn.sw.host.protocol import ANSWER, ERROR, Frame, decode_answer, encode_frame
 
@@ -72,10 +80,13 @@ def test_a_slow_core_is_waited_for() -> None:
 
 def test_every_kind_of_wrong_frame_gets_its_code_and_the_next_request_is_right() -> None:
     wrong = [
-        (Frame(1, Command.INFER, IMAGE, version=2), ErrorCode.BAD_VERSION),
+        (Frame(1, Command.INFER, IMAGE, version=1), ErrorCode.BAD_VERSION),
         (Frame(2, 0xFF, IMAGE, version=0), ErrorCode.BAD_VERSION),
         (Frame(3, 0), ErrorCode.UNKNOWN_COMMAND),
-        (Frame(4, Command.BATCH, IMAGE), ErrorCode.UNKNOWN_COMMAND),
+        (Frame(4, Command.LOAD, IMAGE), ErrorCode.UNKNOWN_COMMAND),
+        (Frame(4, Command.TRACE), ErrorCode.UNKNOWN_COMMAND),
+        (Frame(4, Command.BATCH, IMAGE), ErrorCode.BAD_LENGTH),
+        (Frame(4, Command.BENCHMARK, IMAGE), ErrorCode.BAD_LENGTH),
         (Frame(5, Command.INFER + ANSWER, IMAGE), ErrorCode.UNKNOWN_COMMAND),
         (Frame(6, Command.INFER, IMAGE[:-1]), ErrorCode.BAD_LENGTH),
         (Frame(7, Command.INFER, IMAGE + b"\1"), ErrorCode.BAD_LENGTH),
@@ -96,7 +107,9 @@ def test_every_kind_of_wrong_frame_gets_its_code_and_the_next_request_is_right()
 def test_a_frame_whose_length_field_lies_is_refused_and_nothing_but_images_enters_the_core(
     n_bytes: int,
 ) -> None:
-    body = struct.pack("<BBBH", 1, 9, Command.INFER, IMAGE_BYTES) + bytes(range(1, n_bytes + 1))
+    body = struct.pack("<BBBH", VERSION, 9, Command.INFER, IMAGE_BYTES) + bytes(
+        range(1, n_bytes + 1)
+    )
     bench = Bench()
     frames = bench.run([encoded(with_crc(body)), infer(10, IMAGE)])
     assert frames[0] == error(9, ErrorCode.BAD_LENGTH)
@@ -158,6 +171,73 @@ def test_noise_between_frames_costs_no_more_than_an_error() -> None:
     assert bench.core_bytes % IMAGE_BYTES == 0
 
 
+BATCH = [IMAGE, OTHER, bytes(6), b"\xff" * 6]
+
+
+def batch(sequence: int) -> bytes:
+    return encode_frame(Frame(sequence, Command.BATCH, b"".join(BATCH)))
+
+
+def is_batch_answer(frame: Frame, sequence: int) -> bool:
+    """Whether it is `BATCH`'s."""
+    if (frame.sequence, frame.command) != (sequence, Command.BATCH + ANSWER):
+        return False
+    size = INFO.answer_bytes
+    parts = [frame.payload[k * size : (k + 1) * size] for k in range(len(BATCH))]
+    return len(frame.payload) == len(BATCH) * size and all(
+        is_answer(Frame(0, Command.INFER + ANSWER, part), 0, image)
+        for part, image in zip(parts, BATCH, strict=True)
+    )
+
+
+@pytest.mark.parametrize("pause", [0, 30])
+def test_a_batch_is_answered_by_one_frame(pause: int) -> None:
+    bench = Bench(pause, receive_buffer_bytes=512)
+    frames = bench.run([batch(1) + infer(2, OTHER) + batch(3)])
+    assert is_batch_answer(frames[0], 1)
+    assert is_answer(frames[1], 2, OTHER)
+    assert is_batch_answer(frames[2], 3)
+    assert len(frames) == 3
+    assert bench.reader.damaged == 0
+
+
+def test_of_a_damaged_batch_no_answer_is_believed_and_the_next_request_is_right() -> None:
+    good = cobs.decode(batch(5)[:-1])
+    flips = [
+        (int.from_bytes(good) ^ 1 << bit).to_bytes(len(good)) for bit in range(3, 8 * len(good), 71)
+    ]
+    cuts = [batch(5)[:n] + b"\0" for n in range(6, len(good), 11)]
+    bench = Bench()
+    pieces = [
+        p
+        for bad in [*map(encoded, flips), *cuts]
+        for p in (bad, "answer", infer(6, OTHER), "answer")
+    ]
+    frames = bench.run(pieces)
+    assert len(frames) == 2 * (len(flips) + len(cuts))
+    assert all(f.payload == error(5, ErrorCode.DAMAGED).payload for f in frames[::2])
+    assert all(frame.command == ERROR for frame in frames[::2])
+    assert all(is_answer(frame, 6, OTHER) for frame in frames[1::2])
+    assert bench.core_bytes % IMAGE_BYTES == 0
+    # Answers had begun, and were broken off.
+    assert bench.reader.damaged > 0
+
+
+@pytest.mark.parametrize("pause", [0, 8])
+def test_a_benchmark_counts_the_cycles_of_the_core_without_the_line(pause: int) -> None:
+    bench = Bench(pause, watched=True)
+    frames = bench.run(
+        [encode_frame(Frame(4, Command.BENCHMARK)), "answer", infer(1, IMAGE)], idle_bytes=400
+    )
+    assert (frames[0].sequence, frames[0].command) == (4, Command.BENCHMARK + ANSWER)
+    lasts = [cycle for event, cycle in bench.handshakes if event == "last"]
+    ends = [cycle for cycle, after in pairwise(lasts) if after != cycle + 1]
+    first, last = ends[WARM_UP_IMAGES - 1], ends[WARM_UP_IMAGES + BENCHMARK_IMAGES - 1]
+    assert int.from_bytes(frames[0].payload, "little") == last - first
+    assert is_answer(frames[1], 1, IMAGE)
+    assert bench.core_bytes == (WARM_UP_IMAGES + BENCHMARK_IMAGES + 1) * IMAGE_BYTES
+
+
 def test_delimiters_in_a_row_are_ignored() -> None:
     bench = Bench()
     (frame,) = bench.run([b"\0\0\0", infer(1, IMAGE), b"\0\0"])
@@ -189,6 +269,14 @@ def test_a_break_puts_link_and_core_at_their_start_wherever_they_are(sent_bytes:
         [infer(1, IMAGE)[:sent_bytes], "break", infer(2, OTHER), "answer", infer(3, IMAGE)]
     )
     assert [is_answer(*x) for x in zip(frames, (2, 3), (OTHER, IMAGE), strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize("sent_bytes", [7, 20, 40])
+def test_a_break_within_a_batch_leaves_nothing_of_it(sent_bytes: int) -> None:
+    bench = Bench(pause=10)
+    frames = bench.run([batch(1)[:sent_bytes], "break", infer(2, OTHER), "answer", batch(3)])
+    assert is_answer(frames[0], 2, OTHER)
+    assert is_batch_answer(frames[1], 3)
 
 
 def test_bytes_lost_in_a_full_buffer_are_reported_as_an_overrun() -> None:
@@ -248,7 +336,6 @@ def test_a_core_of_another_shape_is_refused(wrong_core: wiring.Component, messag
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"receive_buffer_bytes": 100}, "must be a power of two of at least 2, not 100"),
         ({"program_memory": "spram"}, "must be 'block' or 'logic', not 'spram'"),
         ({"baud": 3_000_000}, "baud must be at most clock_hz / 4"),
     ],

@@ -23,7 +23,7 @@ class SimulatedLine(Transport):
     def __init__(self, damage: Callable[[bytes], bytes] = bytes) -> None:
         self.damage = damage
         core = FakeCore(pause=20)
-        self.top = Top(TopConfig(INFO, INFO.clock_hz // DIVISOR, 64), core)
+        self.top = Top(TopConfig(INFO, INFO.clock_hz // DIVISOR), core)
         self.simulator = Simulator(self.top)
         self.simulator.add_clock(PERIOD)
         self.simulator.add_testbench(self._send, background=True)
@@ -75,7 +75,7 @@ class SimulatedLine(Transport):
 
 
 def use_clock_of(line: SimulatedLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rbonn.sw.host.device.time.monotonic", lambda: line.now_s)
+    monkeypatch.setattr("rbonn.sw.host.exchange.time.monotonic", lambda: line.now_s)
 
 
 def test_the_host_program_talks_to_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:

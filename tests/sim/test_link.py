@@ -21,7 +21,7 @@ SILENT = "module top(input clk, input rst, input rx, output tx); assign tx = 1'b
 
 @pytest.fixture(scope="module")
 def verilog() -> str:
-    config = TopConfig(INFO, INFO.clock_hz // DIVISOR, receive_buffer_bytes=64)
+    config = TopConfig(INFO, INFO.clock_hz // DIVISOR)
     return component_verilog(Top(config, FakeCore(pause=3)), "top")
 
 
@@ -36,7 +36,6 @@ def talk(
         images=IMAGES,
         scores=scores,
         folder=folder,
-        receive_buffer_bytes=64,
         **options,
     )
 

@@ -30,11 +30,11 @@ def line(decoded: bytes) -> bytes:
 
 def test_a_frame_is_these_bytes() -> None:
     # version, sequence, command, length and a payload of two bytes; CRC-32 by zlib's command line
-    decoded = bytes([1, 7, 2, 2, 0, 0xAB, 0])
+    decoded = bytes([2, 9, 2, 2, 0, 0xAB, 0])
     crc = zlib.crc32(decoded).to_bytes(4, "little")
     assert 0 not in crc
-    expected = bytes([5, 1, 7, 2, 2, 2, 0xAB, 5]) + crc + b"\0"
-    assert encode_frame(Frame(7, Command.INFER, b"\xab\0")) == expected
+    expected = bytes([5, 2, 9, 2, 2, 2, 0xAB, 5]) + crc + b"\0"
+    assert encode_frame(Frame(9, Command.INFER, b"\xab\0")) == expected
 
 
 @given(st.lists(frames, max_size=4), st.integers(1, 50))
@@ -76,9 +76,9 @@ def test_a_frame_cut_short_is_found(frame: Frame, n_bytes: int) -> None:
     [
         (b"\x05ab", "must be COBS-encoded"),
         (b"\x01", "must be at least 9 bytes, not 0"),
-        (line(bytes([2, 0, 1, 0, 0])), "version must be 1, not 2"),
-        (line(bytes([1, 0, 1, 1, 0])), "length must be 0, not 1"),
-        (line(bytes([1, 0, 1, 0, 0, 9])), "length must be 1, not 0"),
+        (line(bytes([1, 0, 1, 0, 0])), "version must be 2, not 1"),
+        (line(bytes([2, 0, 1, 1, 0])), "length must be 0, not 1"),
+        (line(bytes([2, 0, 1, 0, 0, 9])), "length must be 1, not 0"),
     ],
 )
 def test_what_is_no_frame_is_refused(encoded: bytes, message: str) -> None:
