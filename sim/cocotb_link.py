@@ -18,7 +18,7 @@ import numpy as np
 from cocotb.task import bridge
 
 from ..sw.errors import DeviceError
-from ..sw.host import device
+from ..sw.host import device, exchange
 from ..sw.host.protocol import (
     ANSWER,
     ERROR,
@@ -98,7 +98,7 @@ class Conversation:
         """The whole conversation."""
         half = (len(self.images) + 1) // 2
         await self.line.wait(self.power_on_cycles)
-        with patch.object(device, "time", self.transport):  # time-outs in simulated time
+        with patch.object(exchange, "time", self.transport):  # time-outs in simulated time
             await bridge(self.ask_through_the_host_library)(half)
         await self.info_is_right()
         await self.damage_is_noticed()

@@ -1,6 +1,6 @@
 """The host's side of the link: frames, serial port, boards that answer, and images as boards take them."""
 
-from .device import Device
+from .device import Benchmark, Device
 from .images import polarity_hint, read_image
 from .packing import device_values, pack
 from .protocol import Answer, Info
@@ -8,6 +8,7 @@ from .transport import SerialTransport, Transport
 
 __all__ = [
     "Answer",
+    "Benchmark",
     "Device",
     "Info",
     "SerialTransport",

@@ -1,35 +1,46 @@
-"""A board with an accelerator: asks, checks, tries again."""
+"""A board with an accelerator: connects, checks what it runs, asks."""
 
 from __future__ import annotations
 
-import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 
 import numpy as np
 
-from ...hw.protocol import HASH_BYTES
+from ...hw.protocol import BENCHMARK_IMAGES, HASH_BYTES, WARM_UP_IMAGES
 from ..errors import DeviceError
 from ..network import Network
+from .exchange import Exchange, Request
 from .packing import device_values, pack
-from .protocol import (
-    ANSWER,
-    DELIMITER,
-    ERROR,
-    Answer,
-    Command,
-    ErrorCode,
-    Frame,
-    FrameError,
-    FrameReader,
-    Info,
-    decode_answer,
-    encode_frame,
-)
+from .protocol import DELIMITER, Answer, Command, FrameError, Info, decode_answer
 from .transport import SerialTransport, Transport
 
-QUIET_S = 0.05
-"""A line without a byte for so long is quiet: longer than what USB adapters hold bytes back."""
-DRAIN_S = 1.0
+AHEAD = 4
+"""Requests on their way to a board that computes faster than the line: enough that the line never waits for the host."""
+INFO_ANSWER_BYTES = 300
+LATENCY_INTERVALS = 3
+"""Intervals that a core may take from an image to its answer, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What BENCHMARK says: `cycles` clock cycles of the core for `images` images at full rate, without the line."""
+
+    images: int
+    cycles: int
+    clock_hz: int
+
+    @property
+    def interval_cycles(self) -> float:
+        """Cycles from image to image."""
+        return self.cycles / self.images
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.clock_hz / self.interval_cycles
 
 
 class Device:
@@ -37,21 +48,21 @@ class Device:
 
     with Device.open("/dev/ttyUSB1", 1_000_000, network) as device:
         print(device.infer(image).label)
+        labels = [answer.label for answer in device.infer_many(images)]
 
-    Entering the context synchronises with the board, asks INFO, and refuses a board that runs another network. Damaged and lost frames, in either
+    Entering the context synchronises with the board, asks INFO, and refuses a board that runs another network. Damaged, lost and repeated frames, in either
     direction, are asked for again under a new sequence number; an answer to an earlier question is never taken for that to a later one.
 
     Parameters
     ----------
     transport : Transport - closed when the context ends
     network : Network or None - what the board must run; None: anything
-    timeout_s : float - how long an answer may take beyond the time of its bytes and of the core
+    timeout_s : float or None - how long an answer may take beyond the time of its bytes and of the core; None: what suits the transport
     attempts : int - how often a request is sent before it is given up, at least 1
 
     Members
     -------
     info : Info - what the board says about itself; from entering the context on
-    retries : int - requests sent again so far
     """
 
     info: Info
@@ -61,19 +72,13 @@ class Device:
         transport: Transport,
         network: Network | None = None,
         *,
-        timeout_s: float = 0.5,
+        timeout_s: float | None = None,
         attempts: int = 3,
     ) -> None:
-        if attempts < 1:
-            raise ValueError(f"Attempts must be at least 1, not {attempts!r}")
         self.transport = transport
         self.network = network
-        self.timeout_s = timeout_s
-        self.attempts = attempts
-        self.retries = 0
-        self._sequence = 0
-        self._reader = FrameReader()
-        self._heard = 0  # bytes received since the last request
+        timeout_s = transport.patience_s if timeout_s is None else timeout_s
+        self._exchange = Exchange(transport, timeout_s, attempts)
 
     @classmethod
     def open(cls, port: str, baud: int, network: Network | None = None) -> Device:
@@ -84,6 +89,11 @@ class Device:
         DeviceError - the port cannot be opened
         """
         return cls(SerialTransport(port, baud), network)
+
+    @property
+    def retries(self) -> int:
+        """Requests sent again so far."""
+        return self._exchange.retries
 
     def __enter__(self) -> Device:
         try:
@@ -114,20 +124,51 @@ class Device:
         DeviceError - no answer, or a refusal
         ValueError - bytes of another length than the board's images, or an array where no network was given
         """
-        if not isinstance(image, bytes):
-            if self.network is None:
-                raise ValueError("Image must be bytes where the device has no network")
-            edge = self.network.edges[self.network.device_input]
-            image = pack(device_values(image, self.network), edge).tobytes()
-        if len(image) != self.info.image_bytes:
-            raise ValueError(f"Image must be {self.info.image_bytes} bytes, not {len(image)}")
-        # Two images may be in the core's pipeline before this one's scores come.
-        core_s = 4 * self.info.interval_cycles / self.info.clock_hz
-        payload = self._ask(Command.INFER, image, self.info.answer_bytes, core_s)
-        try:
-            return decode_answer(payload, self.info.n_classes)
-        except FrameError as error:
-            raise self._strange(str(error)) from error
+        (answer,) = self._answers([image], 0, ahead=1)
+        return answer
+
+    def infer_many(self, images: Iterable[np.ndarray | bytes]) -> Iterator[Answer]:
+        """Sends images without waiting for each answer, and returns the answers in their order as they come.
+
+        As many images as `info.batch_images` says share a frame, where the core is fast enough that none of it has to wait; the rest are sent one by one. Of an image in a
+        batch, `cycles` counts from the answer to the one before.
+
+        Parameters
+        ----------
+        images : as `infer` takes them; not looked at long before they are sent
+
+        Raises
+        ------
+        as `infer`
+        """
+        if self._keeps_up():
+            return self._answers(images, self.info.batch_images, AHEAD)
+        request_bytes = Request(Command.INFER, bytes(self.info.image_bytes)).line_bytes
+        return self._answers(images, 0, 1 + int(self.info.receive_buffer_bytes // request_bytes))
+
+    def benchmark(self) -> Benchmark:
+        """Has the board feed itself and count cycles.
+
+        Raises
+        ------
+        DeviceError - no answer, or the board was built without BENCHMARK
+        """
+        images = WARM_UP_IMAGES + BENCHMARK_IMAGES
+        core_s = 2 * images * self.info.interval_cycles / self.info.clock_hz
+        payload = self._exchange.ask(Request(Command.BENCHMARK, b"", 4, core_s))
+        return Benchmark(BENCHMARK_IMAGES, int.from_bytes(payload, "little"), self.info.clock_hz)
+
+    def trace(self) -> bytes:
+        """What the board recorded of the last image, stage boundary by stage boundary, as docs/protocol.md has it.
+
+        Raises
+        ------
+        DeviceError - no answer, or the board was built without TRACE
+        """
+        payload = self._exchange.ask(Request(Command.TRACE, b"", self.info.trace_bytes))
+        if len(payload) != self.info.trace_bytes:
+            raise self._strange(f"{len(payload)} bytes of {self.info.trace_bytes}")
+        return payload
 
     def reset(self) -> None:
         """Puts the core at the start of an image.
@@ -136,24 +177,69 @@ class Device:
         ------
         DeviceError - no answer, even after a break on the line
         """
-        try:
-            self._ask(Command.RESET, b"", 0)
-        except DeviceError:
-            self.transport.send_break()
-            self._drain()
-            self._ask(Command.RESET, b"", 0)
+        self._ask_or_break(Request(Command.RESET))
+
+    def _packed(self, image: np.ndarray | bytes) -> bytes:
+        """An image as it goes over the line. Raises ValueError where it has another length than the board's."""
+        if not isinstance(image, bytes):
+            if self.network is None:
+                raise ValueError("Image must be bytes where the device has no network")
+            edge = self.network.edges[self.network.device_input]
+            image = pack(device_values(image, self.network), edge).tobytes()
+        if len(image) != self.info.image_bytes:
+            raise ValueError(f"Image must be {self.info.image_bytes} bytes, not {len(image)}")
+        return image
+
+    def _answers(
+        self, images: Iterable[np.ndarray | bytes], n_batch: int, ahead: int
+    ) -> Iterator[Answer]:
+        """Answers to images that are sent in batches of `n_batch` (0: none), the rest one by one, `ahead` requests at a time."""
+        size = self.info.answer_bytes
+        sent: deque[int] = deque()  # images of each request
+
+        def requests() -> Iterator[Request]:
+            packed = map(self._packed, images)
+            while together := list(islice(packed, n_batch or 1)):
+                n_images = n_batch if len(together) == n_batch else 1
+                for k in range(0, len(together), n_images):
+                    # Besides its own, images of the request before may be in the core.
+                    core_cycles = (n_images + LATENCY_INTERVALS) * self.info.interval_cycles
+                    sent.append(n_images)
+                    yield Request(
+                        Command.BATCH if n_images > 1 else Command.INFER,
+                        b"".join(together[k : k + n_images]),
+                        n_images * size,
+                        core_cycles / self.info.clock_hz,
+                    )
+
+        for payload in self._exchange.ask_all(requests(), ahead):
+            expected = sent.popleft() * size
+            try:
+                if len(payload) != expected:
+                    raise FrameError(f"Answer must be {expected} bytes, not {len(payload)}")
+                for k in range(0, len(payload), size):
+                    yield decode_answer(payload[k : k + size], self.info.n_classes)
+            except FrameError as error:
+                raise self._strange(str(error)) from error
+
+    def _keeps_up(self) -> bool:
+        """Whether the core, and the line back, are so fast that the receive buffer never fills, however many images come."""
+        info = self.info
+        byte_cycles = info.clock_hz / self.transport.bytes_per_second
+        image_cycles = byte_cycles * info.image_bytes
+        answer_cycles = byte_cycles * info.answer_bytes
+        # Between two batches, bytes wait until the last answer of the one before has been sent.
+        waiting_cycles = LATENCY_INTERVALS * info.interval_cycles + answer_cycles
+        return (
+            max(info.interval_cycles, answer_cycles) < image_cycles
+            and waiting_cycles < byte_cycles * info.receive_buffer_bytes
+        )
 
     def _connect(self) -> None:
         """Synchronises, asks INFO and compares it with the network."""
         self.transport.write(DELIMITER)
-        self._drain()
-        try:
-            payload = self._ask(Command.INFO, b"", 300)
-        except DeviceError:
-            # Whatever state link and core are in, a break ends it.
-            self.transport.send_break()
-            self._drain()
-            payload = self._ask(Command.INFO, b"", 300)
+        self._exchange.drain()
+        payload = self._ask_or_break(Request(Command.INFO, b"", INFO_ANSWER_BYTES))
         try:
             self.info = Info.decode(payload)
         except ValueError as error:
@@ -171,70 +257,14 @@ class Device:
                 f"Build and flash {self.network.name}, or name the network that the board runs.",
             )
 
-    def _ask(
-        self, command: Command, payload: bytes, answer_bytes: int, core_s: float = 0.0
-    ) -> bytes:
-        """Payload of the answer to a request of which the answer's payload has about `answer_bytes` bytes."""
-        # COBS, header and CRC add less than 20 bytes and 1 %.
-        line_bytes = 1.01 * (len(payload) + answer_bytes) + 40
-        patience_s = self.timeout_s + line_bytes / self.transport.bytes_per_second + core_s
-        before = b""
-        self._heard = 0
-        for attempt in range(self.attempts):
-            self.retries += attempt > 0
-            self._sequence = (self._sequence + 1) % 256
-            request = Frame(self._sequence, command, payload)
-            self.transport.write(before + encode_frame(request))
-            answer = self._answer_to(request, patience_s)
-            if answer is None:
-                before = DELIMITER
-                continue
-            if answer.command != ERROR:
-                return answer.payload
-            code = int.from_bytes(answer.payload[:4], "little")
-            if code not in (ErrorCode.DAMAGED, ErrorCode.OVERRUN):
-                raise self._refused(command, code)
-            before = b""
-        raise self._no_answer(command)
-
-    def _answer_to(self, request: Frame, patience_s: float) -> Frame | None:
-        """The frame that answers `request`, or None after `patience_s` seconds."""
-        deadline = time.monotonic() + patience_s
-        while (left_s := deadline - time.monotonic()) > 0:
-            received = self.transport.read(left_s)
-            self._heard += len(received)
-            for frame in self._reader.feed(received):
-                if frame.sequence == request.sequence and frame.command in (
-                    request.command + ANSWER,
-                    ERROR,
-                ):
-                    return frame
-        return None
-
-    def _drain(self) -> None:
-        """Throws away what comes until the line is quiet."""
-        deadline = time.monotonic() + DRAIN_S
-        while self.transport.read(QUIET_S) and time.monotonic() < deadline:
-            pass
-        self._reader.clear()
-
-    def _no_answer(self, command: Command) -> DeviceError:
-        if self._heard:
-            return DeviceError(
-                f"{self.transport.name}: {self._heard} bytes came, but no intact answer to {command.name}",
-                "Is it the right port, and the baud rate that of the bitstream?",
-            )
-        return DeviceError(
-            f"{self.transport.name}: no answer to {command.name} in {self.attempts} attempts",
-            "Is the board flashed ('rbonn flash') and this its serial port? An FT2232H board has two ports, and the link is on the second.",
-        )
-
-    def _refused(self, command: Command, code: int) -> DeviceError:
-        known = [known for known in ErrorCode if known == code]
-        return DeviceError(
-            f"The board on {self.transport.name} refused {command.name}: {known[0].name if known else f'code {code}'}",
-            "Its bitstream is of another version: build and flash it again.",
-        )
+    def _ask_or_break(self, request: Request) -> bytes:
+        """Payload of the answer to a request; where there is none, a break ends whatever state link and core are in, and it is asked once more."""
+        try:
+            return self._exchange.ask(request)
+        except DeviceError:
+            self.transport.send_break()
+            self._exchange.drain()
+            return self._exchange.ask(request)
 
     def _strange(self, what: str) -> DeviceError:
         return DeviceError(

@@ -6,6 +6,7 @@ import errno
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import serial
 from serial.tools import list_ports
@@ -16,6 +17,10 @@ WRITE_TIMEOUT_S = 10.0
 BREAK_S = 0.01
 """Length of a break: 10 bit times at 1 000 baud."""
 
+PSEUDO_TERMINALS = Path("/dev/pts")
+SIMULATION_PATIENCE_S = 60.0
+"""At a pseudo-terminal there is a simulated board, which takes its time."""
+
 
 class Transport(ABC):
     """A way to a board: bytes out, bytes in, in order, either of which may be damaged or lost."""
@@ -23,10 +28,12 @@ class Transport(ABC):
     name: str
     """What a user calls it, for example ``/dev/ttyUSB1``."""
     bytes_per_second: float
+    patience_s: float = 0.5
+    """How long the next byte of an answer may take, beyond what line and core need."""
 
     @abstractmethod
     def write(self, line_bytes: bytes) -> None:
-        """Sends all bytes. Raises DeviceError if the way is gone."""
+        """Sends all bytes, or sees to it that they will be. Raises DeviceError if the way is gone."""
 
     @abstractmethod
     def read(self, timeout_s: float) -> bytes:
@@ -57,6 +64,8 @@ class SerialTransport(Transport):
     def __init__(self, port: str, baud: int) -> None:
         self.name = port
         self.bytes_per_second = baud / 10
+        if Path(port).resolve().is_relative_to(PSEUDO_TERMINALS):
+            self.patience_s = SIMULATION_PATIENCE_S
         try:
             self._serial = serial.serial_for_url(
                 port, baudrate=baud, write_timeout=WRITE_TIMEOUT_S, do_not_open=True
@@ -69,7 +78,6 @@ class SerialTransport(Transport):
     def write(self, line_bytes: bytes) -> None:
         with self._in_use():
             self._serial.write(line_bytes)
-            self._serial.flush()
 
     def read(self, timeout_s: float) -> bytes:
         with self._in_use():

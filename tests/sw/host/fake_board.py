@@ -25,6 +25,7 @@ from rbonn.sw.host.protocol import (
 from rbonn.sw.host.transport import Transport
 
 N_CLASSES = 3
+BATCH_IMAGES = 4
 
 
 def info(name: str = "fake", weights_hash: bytes = bytes(8)) -> Info:
@@ -39,6 +40,8 @@ def info(name: str = "fake", weights_hash: bytes = bytes(8)) -> Info:
         score_bits=16,
         clock_hz=24_000_000,
         interval_cycles=100,
+        batch_images=BATCH_IMAGES,
+        benchmark=True,
     )
 
 
@@ -82,6 +85,11 @@ class FakeBoard(Transport):
         self._waiting.clear()
         return received
 
+    @property
+    def unread(self) -> bool:
+        """Whether the host has answers to fetch."""
+        return bool(self._waiting)
+
     def send_break(self) -> None:
         self.breaks += 1
         self._request.clear()
@@ -108,6 +116,11 @@ class FakeBoard(Transport):
             Command.INFO: self.info.encode,
             Command.RESET: bytes,
             Command.INFER: lambda: encode_answer(answer_to(request.payload)),
+            Command.BATCH: lambda: b"".join(
+                encode_answer(answer_to(request.payload[k : k + self.info.image_bytes]))
+                for k in range(0, len(request.payload), self.info.image_bytes)
+            ),
+            Command.BENCHMARK: lambda: (64 * self.info.interval_cycles).to_bytes(4, "little"),
         }
         if request.command not in payloads:
             return error_frame(request.sequence, ErrorCode.UNKNOWN_COMMAND)

@@ -11,7 +11,7 @@ from rbonn.sw.host.device import Device
 from rbonn.sw.host.protocol import ANSWER, Command, Frame, encode_answer, encode_frame
 from rbonn.sw.network import INPUT, Binarise, Bipolar, Dense, EdgeType, Network, UInt
 
-from .fake_board import N_CLASSES, FakeBoard, answer_to, error_frame, info, noisy
+from .fake_board import BATCH_IMAGES, N_CLASSES, FakeBoard, answer_to, error_frame, info, noisy
 
 IMAGES = [bytes([k, 0, 7 * k % 256, 255]) for k in range(30)]
 
@@ -189,7 +189,10 @@ def test_an_intact_answer_without_sense_is_reported() -> None:
         with pytest.raises(DeviceError, match="answers strangely: Answer must be 20 bytes, not 8"):
             connected.infer(IMAGES[0])
     again = FakeBoard(answers=board.answers)
-    with pytest.raises(DeviceError, match="answers strangely: Info payload"), device(again):
+    with (
+        pytest.raises(DeviceError, match="answers strangely: Protocol version must be 2"),
+        device(again),
+    ):
         pass
 
 
@@ -201,3 +204,79 @@ def test_images_that_do_not_fit_are_refused() -> None:
             connected.infer(np.zeros((2, 2, 1)))
     with pytest.raises(ValueError, match="Attempts must be at least 1, not 0"):
         Device(FakeBoard(), attempts=0)
+
+
+@pytest.mark.parametrize("n_images", [0, 1, 3, 4, 30])
+def test_many_images_share_frames_and_are_answered_in_order(n_images: int) -> None:
+    board = FakeBoard()
+    with device(board) as connected:
+        # Only where the line back is no slower than the line to the board.
+        board.writes.clear()
+        connected._keeps_up = lambda: True
+        answers = list(connected.infer_many(iter(IMAGES[:n_images])))
+        assert all(same(*pair) for pair in zip(answers, IMAGES[:n_images], strict=True))
+        assert len(board.writes) == n_images // BATCH_IMAGES + n_images % BATCH_IMAGES
+        assert connected.retries == 0
+
+
+def test_images_share_frames_only_where_core_and_line_back_keep_up() -> None:
+    def commands(**changes) -> set[int]:
+        board = FakeBoard(replace(info(), n_classes=N_CLASSES, **changes))
+        commands: set[int] = set()
+        board.answers = lambda request: commands.add(request.command)
+        size = board.info.image_bytes
+        with device(board) as connected:
+            commands.clear()
+            list(connected.infer_many([bytes(size)] * 8))
+        return commands
+
+    large = {"shape": (10, 10, 1)}
+    assert commands(**large) == {Command.BATCH}
+    assert commands() == {Command.INFER}  # answers of 20 bytes to images of 4
+    assert commands(**large, interval_cycles=2401) == {Command.INFER}  # 100 bytes take 2400 cycles
+    assert commands(**large, receive_buffer_bytes=16) == {Command.INFER}
+    assert commands(**large, batch_images=0) == {Command.INFER}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_over_a_bad_line_many_images_are_answered_right_and_in_order(seed: int) -> None:
+    with device(FakeBoard(damage=noisy(seed, every=5)), attempts=40) as connected:
+        connected._keeps_up = lambda: seed % 2 == 0
+        answers = list(connected.infer_many(IMAGES))
+        assert all(same(*pair) for pair in zip(answers, IMAGES, strict=True))
+        assert connected.retries > 0
+
+
+def test_repeated_answers_are_taken_once() -> None:
+    board = FakeBoard()
+    with device(board) as connected:
+        board.damage = lambda line_bytes: (
+            line_bytes * 2 if line_bytes[2:3] > b"\x80" else line_bytes
+        )
+        answers = list(connected.infer_many(IMAGES))
+        assert all(same(*pair) for pair in zip(answers, IMAGES, strict=True))
+
+
+def test_after_an_overrun_one_image_is_sent_at_a_time() -> None:
+    board = FakeBoard()
+    overruns = 0
+
+    def answers(request: Frame) -> bytes | None:
+        nonlocal overruns
+        if request.command == Command.INFER and board.unread and overruns < 50:
+            overruns += 1
+            return error_frame(request.sequence, ErrorCode.OVERRUN)
+        return None
+
+    board.answers = answers
+    with device(board) as connected:
+        assert all(same(*pair) for pair in zip(connected.infer_many(IMAGES), IMAGES, strict=True))
+        assert 0 < connected.retries < len(IMAGES) // 2
+
+
+def test_a_benchmark_is_an_interval() -> None:
+    with device(FakeBoard()) as connected:
+        found = connected.benchmark()
+        assert (found.interval_cycles, found.frames_per_second) == (100, 240_000)
+        with pytest.raises(DeviceError, match="refused TRACE: UNKNOWN_COMMAND"):
+            connected.trace()
