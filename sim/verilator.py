@@ -1,4 +1,4 @@
-"""Compiles Verilog and a bench with Verilator into a program that loads cocotb.
+"""Compiles Verilog with Verilator: with a bench into a program that loads cocotb, or with a main function in C++ into a program of its own.
 
 cocotb's own runner passes ``--public-flat-rw``, which keeps every signal of the design alive and costs a factor of four; here only the
 bench's controls are public (by comments in the bench).
@@ -22,10 +22,12 @@ PROGRAM = "simulation"
 _BUILD = "build"
 
 _VERILATE = (
-    *("--cc", "--exe", "--timing", "--vpi", "-O3", "--x-assign", "fast", "--x-initial", "fast"),
+    *("--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast"),
     *("--noassert", "-Wno-lint", "-Wno-style", "-Wno-fatal", "--prefix", "Vtop"),
     *("-CFLAGS", "-std=c++20"),  # g++ 12 needs it for --timing
 )
+
+_WITH_COCOTB = ("--timing", "--vpi")
 
 _MAKE = (
     *("-f", "Vtop.mk", "-j", "2", "CXX=g++", "LINK=g++"),
@@ -89,21 +91,49 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
     ToolchainNotFoundError - a tool is missing
     BuildFailedError - compilation failed (the last line of the log is quoted)
     """
-    # Not at the top: the simulator loads this package too, and needs nothing of what builds bitstreams.
     from cocotb_tools import config
 
+    main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
+    options = [
+        *(*_WITH_COCOTB, "--top-module", bench_top),
+        *("-LDFLAGS", f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"),
+    ]
+    sources = {"bench.sv": bench, "design.v": verilog, "main.cpp": main.read_text(encoding="utf-8")}
+    return _compile(sources, options, _WITH_COCOTB, log)
+
+
+def compile_program(verilog: str, top: str, main: str, log: Path) -> Path:
+    """The module `top` of `verilog` with a main function in C++, which includes ``Vtop.h``; from the cache if it was compiled before.
+
+    Parameters
+    ----------
+    verilog, main : str - sources
+    top : str - the module
+    log : Path - as for `compile_verilator`
+
+    Returns
+    -------
+    Path of the program
+
+    Raises
+    ------
+    ToolchainNotFoundError, BuildFailedError - as `compile_verilator`
+    """
+    return _compile({"design.v": verilog, "main.cpp": main}, ["--top-module", top], (), log)
+
+
+def _compile(
+    sources: dict[str, str], options: list[str], runtime_options: tuple[str, ...], log: Path
+) -> Path:
+    """The program of `sources` (contents by name); `runtime_options` are those of `options` that Verilator's own object files depend on."""
+    # Not at the top: the simulator loads this package too, and needs nothing of what builds bitstreams.
     from ..sw.build.cache import BuildCache, cache_folder, key_of
 
     verilator, environment = find_verilator()
-    main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
-    arguments = [
-        *(*_VERILATE, "--top-module", bench_top, "-o", PROGRAM),
-        *("-LDFLAGS", f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"),
-        *("-Mdir", _BUILD, str(main), "bench.sv", "design.v"),
-    ]
+    arguments = [*_VERILATE, *options, "-o", PROGRAM, "-Mdir", _BUILD, *sources]
     versions = [_output([str(verilator), "--version"], environment), _output(["g++", "--version"])]
-    runtime_key = key_of([str(verilator), *_VERILATE, *_MAKE, *versions])
-    key = key_of([verilog, bench, runtime_key, *arguments, main.read_text(encoding="utf-8")])
+    runtime_key = key_of([str(verilator), *_VERILATE, *runtime_options, *_MAKE, *versions])
+    key = key_of([*sources.values(), runtime_key, *arguments])
     programs, runtimes = (
         BuildCache(cache_folder() / name, _CACHE_BYTES)
         for name in ("simulations", "verilator-runtime")
@@ -112,8 +142,8 @@ def compile_verilator(verilog: str, bench: str, bench_top: str, log: Path) -> Pa
     folder.mkdir()
     program = folder / PROGRAM
     if not programs.fetch(key, folder):
-        (folder / "design.v").write_text(verilog, encoding="utf-8")
-        (folder / "bench.sv").write_text(bench, encoding="utf-8")
+        for name, text in sources.items():
+            (folder / name).write_text(text, encoding="utf-8")
         _checked([str(verilator), *arguments], folder, log, environment)
         # The object files of Verilator's runtime, the same for every design, are 12 of the 16 seconds that a small design
         # takes to compile. Files newer than their sources are left alone by make.
