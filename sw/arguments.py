@@ -30,3 +30,16 @@ DataFolder = Annotated[
         "--data", help="Folder of the data set's files [default: $RBONN_DATA, or downloaded]."
     ),
 ]
+
+
+def megahertz(text: str | None) -> float | None:
+    """A clock as a user writes it where words are allowed too. Raises typer.BadParameter where it is none."""
+    try:
+        clock = None if text is None else float(text)
+    except ValueError:
+        clock = 0.0
+    if clock is not None and not 0.1 <= clock <= 1000:
+        raise typer.BadParameter(
+            f"{text!r} is neither 'max' nor a number of MHz from 0.1 to 1000", param_hint="--clock"
+        )
+    return clock

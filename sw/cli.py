@@ -25,6 +25,7 @@ from .arguments import (
     NetworkName,
     PlanFile,
     Quiet,
+    megahertz,
 )
 from .errors import DoesNotFitError, PlanError, RbonnError, ToolchainNotFoundError
 from .explore.command import explore
@@ -389,8 +390,27 @@ def build(
     output: Folder = None,
     plan_file: PlanFile = None,
     fps: Fps = None,
-    clock: Clock = None,
-    seed: Annotated[int, typer.Option(help="Seed of place and route.")] = 1,
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            "--clock",
+            help="Clock in MHz, or max: the highest that is met [default: the board's].",
+            metavar="MHZ|max",
+        ),
+    ] = None,
+    clock_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=1000,
+            metavar="MHZ",
+            help="Highest clock that --clock max tries [default: 1.5 times the board's].",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Places and routes of each clock that --clock max tries.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of place and route, or the first one.")] = 1,
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Reuse finished builds of the same design.")
     ] = True,
@@ -398,15 +418,31 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Build the bitstream with yosys and nextpnr; exit status 1 where it is too slow for the clock."""
+    from .fastest import build_fastest
     from .project import Project
     from .report.tables import build_table
 
     terminal = Terminal(as_json, quiet)
-    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    highest = clock == "max"
+    if clock_limit is not None and not highest:
+        raise typer.BadParameter("it is for --clock max", param_hint="--clock-limit")
+    clock_mhz = None if highest else megahertz(clock)
+    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock_mhz)
+    folder = output or project.folder
     with terminal.progress("build") as bar:
-        result = project.build(
-            output or project.folder, seed=seed, use_cache=use_cache, progress=bar.fraction
-        )
+        if highest:
+            result = build_fastest(
+                project,
+                folder,
+                limit_hz=None if clock_limit is None else round(clock_limit * 1e6),
+                seed=seed,
+                seeds=seeds,
+                use_cache=use_cache,
+                progress=bar.fraction,
+                say=terminal.say,
+            )
+        else:
+            result = project.build(folder, seed=seed, use_cache=use_cache, progress=bar.fraction)
     terminal.json(result.description())
     build_table(terminal, result)
     terminal.wrote(result.bitstream)

@@ -63,13 +63,15 @@ class Design:
     Parameters
     ----------
     board : Board - where it will run
-    clock_hz : Fraction - clock that the PLL makes
+    asked_hz : int - clock that was asked for
+    clock_hz : Fraction - clock that the PLL makes of it
     verilog : str - contents of ``top.v``
     files : dict[str, str] - further input files by name: constraints, yosys script
     commands : tuple[tuple[str, ...], ...] - tools with their arguments, in their order
     """
 
     board: Board
+    asked_hz: int
     clock_hz: Fraction
     verilog: str
     files: dict[str, str]
@@ -138,6 +140,7 @@ def board_design(
     commands: list[list[str]] = json.loads(files[f"build_{TOP}.json"])["commands"]
     return Design(
         board=board,
+        asked_hz=clock_hz,
         clock_hz=made_hz,
         verilog=_to_verilog(files[f"{TOP}.il"]),
         files={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,13 @@ class BuildResult:
     capacity : dict[str, int] - what the device has: lut4, ff, block_rams, dsp, single_port_rams
     fmax_hz : float - the fastest clock after place and route
     clock_hz : float - clock that the PLL makes
+    asked_hz : float - clock that was asked for, or the highest that was allowed
     timing_met : bool - whether every clock of the design reaches what it is asked for
     seed : int - seed of place and route
     seconds : float - time from elaboration to bitstream, also where it came from the cache
     cached : bool - whether it came from the cache
     tools : dict[str, str] - version and source of each tool
+    clocks_tried : list of dict - where the highest clock was looked for, every place and route with its clock_hz, seed, fmax_hz and timing_met
     """
 
     name: str
@@ -51,11 +53,13 @@ class BuildResult:
     capacity: dict[str, int]
     fmax_hz: float
     clock_hz: float
+    asked_hz: float
     timing_met: bool
     seed: int
     seconds: float
     cached: bool
     tools: dict[str, str]
+    clocks_tried: list[dict[str, Any]] = field(default_factory=list)
 
     def description(self) -> dict[str, Any]:
         """As ``rbonn build --json`` prints it."""
@@ -88,6 +92,8 @@ def read_report(folder: Path) -> BuildResult:
 
 def result_of(values: dict[str, Any], folder: Path) -> BuildResult:
     """The result of which a report has the `values`, in `folder`. Raises KeyError or TypeError where they are not those of a report."""
+    # Reports of older versions lack these.
+    values = {"asked_hz": values["clock_hz"], "clocks_tried": []} | values
     fields = {name: values[name] for name in BuildResult.__slots__}
     return BuildResult(
         **{

@@ -152,6 +152,7 @@ def build_design(
             "name": name,
             "source_hash": source_hash,
             "board": design.board.name,
+            "asked_hz": float(design.asked_hz),
             "cached": cached,
         }
         (work / REPORT).write_text(json.dumps(values, indent=2) + "\n")
@@ -176,6 +177,7 @@ def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
         "name": "",
         "source_hash": "",
         "board": design.board.name,
+        "asked_hz": float(design.asked_hz),
         "device": design.board.device,
         "bitstream": bitstream,
         "bitstream_sha256": file_digest(flow.work / bitstream),

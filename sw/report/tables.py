@@ -130,7 +130,7 @@ def build_table(terminal: Terminal, result: BuildResult) -> None:
     )
     verdict = "timing met" if result.timing_met else "TIMING NOT MET"
     terminal.result(
-        f"{verdict}: {result.fmax_hz / 1e6:.1f} MHz possible, {result.clock_hz / 1e6:g} MHz needed; "
+        f"{verdict}: {result.fmax_hz / 1e6:.1f} MHz reached, {result.clock_hz / 1e6:g} MHz made by the PLL, {result.asked_hz / 1e6:g} MHz asked for; "
         f"built in {result.seconds:.0f} s{' (from the cache)' if result.cached else ''}"
     )
 

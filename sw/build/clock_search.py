@@ -1,0 +1,105 @@
+"""The highest clock that a design really meets: place and route aims high, then asks for what it reached, until that is met.
+
+A netlist holds its clock, as the divisor of the serial line and in what the board says about itself, so that another clock is another netlist and another place and
+route, which may come out a little slower than the one before. Therefore each clock is tried with several seeds, and only a build that meets its own clock counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ...boards import Board
+from .design import ClockError
+from .result import BuildResult
+
+STEP_HZ = 250_000
+"""Distance of the clocks that are looked at."""
+
+AIM = 1.5
+"""Times the board's own clock that is aimed at where the user sets no limit: further above what is reached, place and route does not get better."""
+
+LEAST_BAUD = 1_000_000
+"""A faster clock is not worth a serial line that is slower than this, where the board's bridge has such a baud rate."""
+
+SEEDS = 3
+"""Places and routes of a clock before a lower one is tried."""
+
+Attempt = Callable[[int, int], BuildResult]
+"""Builds for a clock in hertz with a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSearch:
+    """What was tried on the way to the highest clock.
+
+    Members
+    -------
+    result : BuildResult - the build that meets its clock
+    limit_hz : int - the highest clock that was allowed
+    tried : tuple of BuildResult - all, in their order; the last is `result`
+    """
+
+    result: BuildResult
+    limit_hz: int
+    tried: tuple[BuildResult, ...]
+
+
+def clocks(board: Board, limit_hz: float) -> Iterator[int]:
+    """Clocks up to `limit_hz` that the board's PLL makes and its serial line goes with, falling."""
+    least_baud = min(LEAST_BAUD, board.uart.bauds[0])
+    for clock_hz in range(int(limit_hz // STEP_HZ) * STEP_HZ, 0, -STEP_HZ):
+        try:
+            made_hz = board.pll(clock_hz).output_hz
+            baud = board.uart.baud(made_hz)
+        except ValueError:
+            continue
+        if made_hz <= limit_hz and baud >= least_baud:
+            yield clock_hz
+
+
+def highest_clock(
+    board: Board,
+    attempt: Attempt,
+    *,
+    limit_hz: int | None = None,
+    seeds: int = SEEDS,
+    seed: int = 1,
+) -> ClockSearch:
+    """Lowers the clock from `limit_hz` until one of `seeds` places and routes meets it.
+
+    After each clock that is missed comes the highest one not above the fastest that was reached so far with a lower one asked for or with this.
+
+    Parameters
+    ----------
+    attempt : Callable - builds for a clock and a seed
+    limit_hz : int or None - the highest clock that is allowed; None: `AIM` times the board's own
+    seeds : int - places and routes of each clock at most
+    seed : int - the first of them
+
+    Raises
+    ------
+    ClockError - the board has no clock below the limit, or the design meets none of them
+    """
+    limit_hz = round(AIM * board.clock_hz) if limit_hz is None else limit_hz
+    tried: list[BuildResult] = []
+    below_hz = float(limit_hz)
+    while (clock_hz := next(clocks(board, below_hz), None)) is not None:
+        reached_hz = 0.0
+        for number in range(seed, seed + seeds):
+            result = attempt(clock_hz, number)
+            tried.append(result)
+            if result.timing_met:
+                return ClockSearch(result, limit_hz, tuple(tried))
+            reached_hz = max(reached_hz, result.fmax_hz)
+        # What was reached is below this clock, but another clock of the design may be what was missed.
+        below_hz = min(reached_hz, clock_hz - STEP_HZ)
+    if not tried:
+        raise ClockError(
+            f"{board.name}: has no clock of at most {limit_hz / 1e6:g} MHz",
+            f"Allow more; {board.clock_hz / 1e6:g} MHz is this board's own.",
+        )
+    raise ClockError(
+        f"{board.name}: the design meets none of its clocks of at most {limit_hz / 1e6:g} MHz",
+        "Fold it more (smaller PE and SIMD), or allow more seeds.",
+    )
