@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import serial
-from serial.tools import list_ports
 
 from ..errors import DeviceError
+from .ports import port_names
 
 WRITE_TIMEOUT_S = 10.0
 BREAK_S = 0.01
@@ -106,14 +106,6 @@ class SerialTransport(Transport):
                 f"{self.name} has vanished ({error})",
                 "Is the board unplugged, or the port opened by another program?",
             ) from error
-
-
-def port_names() -> list[str]:
-    """The serial ports of this computer, each with what it says it is."""
-    return [
-        f"{port.device} ({port.description})" if port.description != "n/a" else port.device
-        for port in sorted(list_ports.comports())
-    ]
 
 
 def _open_error(port: str, baud: int, error: Exception) -> DeviceError:
