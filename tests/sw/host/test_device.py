@@ -12,6 +12,7 @@ from rbonn.sw.host.protocol import ANSWER, Command, Frame, encode_answer, encode
 from rbonn.sw.network import INPUT, Binarise, Bipolar, Dense, EdgeType, Network, UInt
 
 from .fake_board import BATCH_IMAGES, N_CLASSES, FakeBoard, answer_to, error_frame, info, noisy
+from .timed_board import TimedBoard
 
 IMAGES = [bytes([k, 0, 7 * k % 256, 255]) for k in range(30)]
 
@@ -280,3 +281,24 @@ def test_a_benchmark_is_an_interval() -> None:
         assert (found.interval_cycles, found.frames_per_second) == (100, 240_000)
         with pytest.raises(DeviceError, match="refused TRACE: UNKNOWN_COMMAND"):
             connected.trace()
+
+
+@pytest.mark.parametrize(("latency_s", "n_images"), [(0.001, 1024), (0.016, 1024)])
+def test_images_fill_at_least_95_percent_of_the_line(
+    latency_s: float, n_images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Images of 98 bytes at 3 Mbaud; USB adapters hold answers back for 1 to 16 ms.
+    mnist = replace(info(), shape=(28, 28, 1), element_bits=1, n_classes=10, batch_images=32)
+    board = TimedBoard(mnist, latency_s=latency_s, bytes_per_second=300_000)
+    monkeypatch.setattr("rbonn.sw.host.exchange.time", board)
+    board.answers = lambda request: (
+        encode_frame(Frame(request.sequence, request.command + ANSWER, bytes(32 * 48)))
+        if request.command == Command.BATCH
+        else None
+    )
+    with device(board, timeout_s=1.0) as connected:
+        start_s = board.now_s
+        assert len(list(connected.infer_many([bytes(98)] * n_images))) == n_images
+        images_s = n_images * 98 / board.bytes_per_second
+        assert connected.retries == 0
+    assert images_s / (board.now_s - start_s - latency_s) > 0.95
