@@ -45,8 +45,9 @@ class FakeCore(wiring.Component):
     Waits `pause` cycles before each input and before each score, so a slow core can be had.
     """
 
-    def __init__(self, pause: int = 0) -> None:
+    def __init__(self, pause: int = 0, image_bytes: int = IMAGE_BYTES) -> None:
         self.pause = pause
+        self.image_bytes = image_bytes
         self.taken_bytes = Signal(16, reset_less=True)
         self.restart = Signal()
         score = data.StructLayout({"score": signed(SCORE_BITS), "label": 2, "last": 1})
@@ -55,7 +56,7 @@ class FakeCore(wiring.Component):
     def elaborate(self, platform) -> Elaboratable:
         m = Module()
         x = Signal(SCORE_BITS)
-        count = Signal(range(IMAGE_BYTES))
+        count = Signal(range(self.image_bytes))
         wait = Signal(16, init=self.pause)
         item = Signal(2)
         best, label = Signal(signed(SCORE_BITS)), Signal(2)
@@ -74,7 +75,7 @@ class FakeCore(wiring.Component):
                         self.taken_bytes.eq(self.taken_bytes + 1),
                         wait.eq(self.pause),
                     ]
-                    with m.If(count == IMAGE_BYTES - 1):
+                    with m.If(count == self.image_bytes - 1):
                         m.d.sync += count.eq(0)
                         m.next = "GIVE"
                 with m.Elif(wait != 0):
