@@ -37,7 +37,7 @@ from .terms import Terms
 
 __all__ = ["LINK", "Resources", "block_rams", "memory_cost", "stage_cost", "stages_cost"]
 
-LINK = Resources(lut4=520, ff=310, block_rams=3)
+LINK = Resources(lut4=606, ff=332, block_rams=3)
 """The link between UART and accelerator, on either family within 8 LUT4 and 3 flip-flops."""
 
 
