@@ -29,6 +29,7 @@ from .arguments import (
 )
 from .errors import DoesNotFitError, PlanError, RbonnError, ToolchainNotFoundError
 from .explore.command import explore
+from .run import run
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -488,57 +489,42 @@ def flash(
     terminal.result(shlex.join(command))
 
 
-@app.command()
-def run(
+app.command()(run)
+
+
+@app.command("board")
+def virtual_board(
     network: NetworkName,
-    images: Annotated[list[Path], typer.Argument(help="Pictures: PNG, JPEG, BMP, PGM ...")],
-    port: Annotated[str, typer.Option("--port", "-p", help="Serial port of the board.")],
     board: BoardName = "icebreaker",
-    clock: Clock = None,
-    baud: Annotated[
-        int | None, typer.Option(min=300, help="Baud rate [default: the fastest at that clock].")
+    output: Folder = None,
+    forms: Annotated[
+        Literal["device", "portable"] | None,
+        typer.Option(
+            help="device: cell by cell; portable: arithmetic in the cells' place [default: portable for large designs]."
+        ),
     ] = None,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale pictures of another size.")
-    ] = False,
-    invert: Annotated[
-        bool, typer.Option("--invert", help="Take the negative of each picture.")
-    ] = False,
+    plan_file: PlanFile = None,
+    fps: Fps = None,
+    clock: Clock = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Send pictures to a board and print its answers."""
-    from .build.target import find_board
-    from .host import Device, polarity_hint, read_image
-    from .models import find_network
-    from .project import baud_at
+    """Simulate a whole board behind a serial port, which is printed, until Ctrl-C: 'rbonn run --port' works with it as with a board."""
+    from ..sim.virtual_board import VirtualBoard, virtual_top
+    from .project import Project
 
     terminal = Terminal(as_json, quiet)
-    target = find_board(board)
-    loaded = find_network(network)
-    pictures = [read_image(path, loaded, resize=resize, invert=invert) for path in images]
-    rows = []
-    clock_hz = round(clock * 1e6) if clock is not None else target.clock_hz
-    with Device.open(port, baud or baud_at(target, clock_hz), loaded) as device:
-        for path, picture in zip(images, pictures, strict=True):
-            if hint := polarity_hint(picture, loaded):
-                terminal.say(f"{path}: {hint}")
-            answer = device.infer(picture)
-            row = {
-                "schema": 1,
-                "image": str(path),
-                "label": answer.label,
-                "class": loaded.class_names[answer.label],
-                "scores": answer.scores.tolist(),
-                "cycles": answer.cycles,
-            }
-            rows.append(row)
-            scores = " ".join(
-                f"{name}:{score}"
-                for name, score in zip(loaded.class_names, answer.scores, strict=True)
-            )
-            terminal.result(f"{path}: {row['class']}   ({scores}; {answer.cycles} cycles)")
-    terminal.json(rows)
+    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    with terminal.progress("board") as bar:
+        folder = (output or project.folder) / "board"
+        simulated = VirtualBoard(virtual_top(project, forms), folder, bar.steps)
+    with simulated:
+        terminal.json({"schema": 1, "network": project.network.name, "port": simulated.port})
+        terminal.result(simulated.port)
+        terminal.say(
+            f"try: rbonn run {network} --board {project.board.name} --port {simulated.port} IMAGE.png"
+        )
+        simulated.wait()
 
 
 @app.command()

@@ -1,0 +1,204 @@
+"""The command `rbonn run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from .arguments import AsJson, BoardName, Clock, DataFolder, NetworkName, Quiet
+from .errors import InputFileError
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from .host.device import Device
+    from .host.evaluation import Evaluation
+    from .host.protocol import Answer
+    from .network import Network
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".gif", ".tif", ".tiff", ".webp")
+"""Ends of the names of the files that are taken out of a folder."""
+
+
+def run(
+    network: NetworkName,
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Pictures (PNG, JPEG, PGM ...), folders of them, .npy files."),
+    ] = None,
+    port: Annotated[
+        str | None,
+        typer.Option("--port", "-p", help="Serial port [default: the board's, found by USB]."),
+    ] = None,
+    board: BoardName = "icebreaker",
+    dataset: Annotated[
+        str | None, typer.Option(help="Test images of a data set: how many are right, how fast.")
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("--images", "-n", min=1, help="How many of them [default: all]."),
+    ] = None,
+    data: DataFolder = None,
+    clock: Clock = None,
+    baud: Annotated[
+        int | None, typer.Option(min=300, help="Baud rate [default: the fastest at that clock].")
+    ] = None,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale pictures of another size.")
+    ] = False,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Take the negative of each picture.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send images to a board and print its answers; of a data set, how many are right and how fast they come."""
+    from .build.target import find_board
+    from .host.device import Device
+    from .host.ports import find_port
+    from .models import find_network
+    from .project import baud_at
+
+    if bool(images) == (dataset is not None):
+        raise typer.BadParameter("name images, or a data set with --dataset", param_hint="IMAGES")
+    terminal = Terminal(as_json, quiet)
+    target, loaded = find_board(board), find_network(network)
+    clock_hz = round(clock * 1e6) if clock is not None else target.clock_hz
+    rate = baud or baud_at(target, clock_hz)
+    if dataset is not None:
+        # What is wrong with the data is said before the board is asked.
+        test_images, test_labels = _test_set(loaded, dataset, data, count)
+        with Device.open(port or find_port(board, target.uart.usb_ids), rate, loaded) as device:
+            _evaluate(terminal, device, loaded, test_images, test_labels)
+        return
+    named = [
+        pair
+        for path in images or ()
+        for pair in _images(path, loaded, resize=resize, invert=invert)
+    ]
+    _say_polarity(terminal, named, loaded)
+    rows = []
+    with Device.open(port or find_port(board, target.uart.usb_ids), rate, loaded) as device:
+        answers = device.infer_many(image for _, image in named)
+        for (name, _), answer in zip(named, answers, strict=True):
+            rows.append(_row(terminal, loaded, name, answer))
+    terminal.json(rows)
+
+
+def _images(
+    path: Path, network: Network, *, resize: bool, invert: bool
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and raw images of a picture, of all pictures in a folder by name, or of a .npy file."""
+    from .host.images import read_image
+    from .models import load_images
+
+    if path.suffix.lower() == ".npy":
+        for k, image in enumerate(load_images(path, network)):
+            yield f"{path}[{k}]", 255 - image if invert else image
+        return
+    pictures = [path]
+    if path.is_dir():
+        pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
+        if not pictures:
+            raise InputFileError(
+                f"{path}: no picture in this folder", f"Pictures end in {', '.join(PICTURES)}."
+            )
+    for picture in pictures:
+        yield str(picture), read_image(picture, network, resize=resize, invert=invert)
+
+
+def _say_polarity(
+    terminal: Terminal, named: list[tuple[str, np.ndarray]], network: Network
+) -> None:
+    from .host.images import polarity_hint
+
+    for name, image in named:
+        if hint := polarity_hint(image, network):
+            terminal.say(f"{name}: {hint}")
+
+
+def _row(terminal: Terminal, network: Network, name: str, answer: Answer) -> dict[str, object]:
+    """Prints an answer; what JSON says of it."""
+    label = network.class_names[answer.label]
+    scores = " ".join(
+        f"{name}:{score}" for name, score in zip(network.class_names, answer.scores, strict=True)
+    )
+    terminal.result(f"{name}: {label}   ({scores}; {answer.cycles} cycles)")
+    return {
+        "schema": 1,
+        "image": name,
+        "label": answer.label,
+        "class": label,
+        "scores": answer.scores.tolist(),
+        "cycles": answer.cycles,
+    }
+
+
+def _test_set(
+    network: Network, dataset: str, folder: Path | None, count: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` test images of a data set and their labels."""
+    from .datasets import load_dataset
+
+    test = load_dataset(dataset, folder).test
+    if test.images.shape[1:] != network.input_type.shape:
+        raise InputFileError(
+            f"{dataset} has images of {test.images.shape[1:]}, {network.name} takes {network.input_type.shape}",
+            "Name the data set that the network was trained on.",
+        )
+    if count is not None and count > len(test):
+        raise InputFileError(
+            f"{count} images asked for, {dataset} has {len(test)} test images",
+            "Ask for fewer images.",
+        )
+    return test.images[:count], test.labels[:count]
+
+
+def _evaluate(
+    terminal: Terminal, device: Device, network: Network, images: np.ndarray, labels: np.ndarray
+) -> None:
+    from .host.evaluation import evaluate
+
+    with terminal.progress("run") as bar:
+        found = evaluate(device, images, labels, bar.steps)
+    terminal.json(
+        {
+            "schema": 1,
+            "network": network.name,
+            "images": found.images,
+            "accuracy": found.accuracy,
+            "confusion": found.confusion.tolist(),
+            "seconds": found.seconds,
+            "frames_per_second": found.frames_per_second,
+            "line_share": found.line_share,
+            "core_frames_per_second": found.core_frames_per_second,
+            "latency_ms": found.latency_ms,
+            "retries": found.retries,
+        }
+    )
+    _print(terminal, found, network)
+
+
+def _print(terminal: Terminal, found: Evaluation, network: Network) -> None:
+    names = network.class_names
+    terminal.table(
+        "Images by class (rows) and by the board's answer (columns)",
+        ["", *names, "right %"],
+        (
+            [name, *row, f"{100 * row[k] / max(sum(row), 1):.1f}"]
+            for k, (name, row) in enumerate(zip(names, found.confusion.tolist(), strict=True))
+        ),
+    )
+    times = ", ".join(f"{name} {value:.2f}" for name, value in found.latency_ms.items())
+    terminal.result(
+        f"{found.right} of {found.images} right: {100 * found.accuracy:.2f} %\n"
+        f"{found.frames_per_second:,.0f} frames per second end to end; the line carried images {100 * found.line_share:.0f} % of the time"
+    )
+    if found.core_frames_per_second is not None:
+        terminal.result(f"{found.core_frames_per_second:,.0f} frames per second in the core")
+    terminal.result(
+        f"{times} ms from image to answer, one by one; {found.retries} requests repeated"
+    )
