@@ -122,6 +122,9 @@ def boards(as_json: AsJson = False) -> None:
             "block_rams": board.capacity.block_rams,
             "clock_hz": board.clock_hz,
             "link": board.link,
+            "link_via": board.uart.via,
+            "memory": board.memory,
+            "programmers": board.programming.names,
         }
         for board in BOARDS.values()
     ]
@@ -129,8 +132,11 @@ def boards(as_json: AsJson = False) -> None:
     terminal.json(rows)
     terminal.table(
         "Boards",
-        ["name", "family", "device", "LUT4", "block RAMs", "clock MHz", "link"],
-        ([*list(row.values())[1:6], row["clock_hz"] / 1e6, row["link"]] for row in rows),
+        ["name", "family", "device", "LUT4", "block RAMs", "clock MHz", "link", "written by"],
+        (
+            [*list(row.values())[1:6], row["clock_hz"] / 1e6, row["link"], row["programmers"][0]]
+            for row in rows
+        ),
     )
 
 

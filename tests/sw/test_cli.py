@@ -63,7 +63,7 @@ def test_boards_as_json_has_the_documented_fields(rbonn) -> None:
     assert status == 0
     boards = {board["name"]: board for board in json.loads(out)}
     assert set(boards["icebreaker"]) == {
-        "schema", "name", "family", "device", "lut4", "block_rams", "clock_hz", "link",
+        "schema", "name", "family", "device", "lut4", "block_rams", "clock_hz", "link", "link_via", "memory", "programmers",
     }  # fmt: skip
     assert boards["icebreaker"]["lut4"] == 5280
     assert boards["ulx3s-85f"]["family"] == "ecp5"
