@@ -2,7 +2,20 @@
 import pytest
 from amaranth import Elaboratable, Module
 from amaranth.sim import Simulator
-from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F
+from rbonn.boards import (
+    BOARDS,
+    COLORLIGHT_5A75B,
+    COLORLIGHT_I5,
+    COLORLIGHT_I9,
+    ECPIX5_85,
+    ICE40_HX8K_EVN,
+    ICEBREAKER,
+    ICESTICK,
+    ICESUGAR,
+    ORANGECRAB_85F,
+    ULX3S_25F,
+    UPDUINO_V3,
+)
 from rbonn.boards.board_top import POWER_ON_US, BoardTop, PowerOnReset
 from rbonn.sw.build.design import board_design
 from rbonn.sw.build.toolchain import FAMILY_TOOLS
@@ -111,16 +124,36 @@ def test_every_board_elaborates_with_its_serial_port_its_clock_and_what_it_holds
         assert ("SB_PLL40_PAD" in design.verilog) == board.pll_on_pad
 
 
-def test_pins_are_those_of_the_board():
-    pcf = board_design(ICEBREAKER, Echo()).files["top.pcf"]
-    for line in ("set_io uart_0__rx__io 6", "set_io uart_0__tx__io 9", "set_io clk12_0__io 35"):
-        assert line in pcf
-    assert "set_frequency clk12_0__io 12.0" in pcf
-    lpf = board_design(ULX3S_25F, Echo()).files["top.lpf"]
-    for name, site in (
-        ("uart_0__rx__io", "M1"),
-        ("uart_0__tx__io", "L4"),
-        ("esp32_boot_0__io", "L2"),
-    ):
-        assert f'LOCATE COMP "{name}" SITE "{site}";' in lpf
-    assert 'FREQUENCY PORT "clk25_0__io" 25000000.0 HZ;' in lpf
+@pytest.mark.parametrize(
+    ("board", "sites"),
+    [
+        (ICEBREAKER, {"clk12": "35", "uart_rx": "6", "uart_tx": "9"}),
+        (UPDUINO_V3, {"clk12": "20", "uart_rx": "15", "uart_tx": "14", "flash_deselected": "16"}),
+        (ICESUGAR, {"clk12": "35", "uart_rx": "4", "uart_tx": "6"}),
+        (ICESTICK, {"clk12": "21", "uart_rx": "9", "uart_tx": "8"}),
+        (ICE40_HX8K_EVN, {"clk12": "J3", "uart_rx": "B10", "uart_tx": "B12"}),
+        (ULX3S_25F, {"clk25": "G2", "uart_rx": "M1", "uart_tx": "L4", "esp32_boot": "L2"}),
+        (ORANGECRAB_85F, {"clk": "A9", "uart_rx": "N17", "uart_tx": "M18"}),
+        (ECPIX5_85, {"clk100": "K23", "uart_rx": "R26", "uart_tx": "R24"}),
+        (COLORLIGHT_I5, {"clk25": "P3", "uart_rx": "H18", "uart_tx": "J17"}),
+        (COLORLIGHT_I9, {"clk25": "P3", "uart_rx": "H18", "uart_tx": "J17"}),
+        (COLORLIGHT_5A75B, {"clk25": "P6", "uart_rx": "M13", "uart_tx": "P11"}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_pins_are_those_of_the_board(board, sites):
+    design = board_design(board, Echo())
+    form, name = {
+        "ice40": ("set_io {port} {site}\n", "top.pcf"),
+        "ecp5": ('LOCATE COMP "{port}" SITE "{site}";', "top.lpf"),
+    }[board.family]
+    for pin, site in sites.items():
+        resource, _, signal = pin.partition("_") if pin.startswith("uart") else (pin, "", "")
+        port = f"{resource}_0__{signal}__io" if signal else f"{resource}_0__io"
+        assert form.format(port=port, site=site) in design.files[name]
+    mhz = board.oscillator_hz / 1e6
+    frequency = {
+        "ice40": f"set_frequency {board.oscillator}_0__io {mhz}",
+        "ecp5": f'FREQUENCY PORT "{board.oscillator}_0__io" {mhz * 1e6} HZ;',
+    }[board.family]
+    assert frequency in design.files[name]
