@@ -1,0 +1,95 @@
+"""`rbonn run`: pictures, folders, arrays and data sets through a board in Python."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rbonn.sw.datasets import Dataset, Split
+from rbonn.sw.network.file import save_network
+
+from .host.fake_board import FakeBoard, answer_to
+from .host.test_device import board_of, network
+from .program import fails
+
+IMAGES = np.random.default_rng(5).integers(0, 256, (12, 2, 2, 1), dtype=np.uint8)
+LABELS = np.array([answer_to(image.tobytes()).label for image in IMAGES])
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeBoard:
+    """What is on every port; its network lies in the file ``net`` of the folder."""
+    given = network()
+    board = board_of(given)
+
+    def opened(port: str, baud: int) -> FakeBoard:
+        board.closed = False
+        return board
+
+    monkeypatch.setattr("rbonn.sw.host.device.SerialTransport", opened)
+    monkeypatch.setattr("rbonn.sw.host.ports.list_ports.comports", list)
+    save_network(given, tmp_path / "net.safetensors")
+    return board
+
+
+def save_picture(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(image[..., 0]).save(path)
+
+
+def test_pictures_folders_and_arrays_are_sent_in_their_order(rbonn, board: FakeBoard) -> None:
+    save_picture(Path("one.png"), IMAGES[0])
+    for k in (2, 1):
+        save_picture(Path(f"folder/{k}.png"), IMAGES[k])
+    Path("folder/notes.txt").write_text("no picture")
+    np.save("rest.npy", IMAGES[3:])
+    arguments = ("run", "net.safetensors", "-p", "x", "one.png", "folder", "rest.npy")
+    status, out, _ = rbonn(*arguments, "--json")
+    assert status == 0
+    rows = json.loads(out)
+    names = ["one.png", "folder/1.png", "folder/2.png", *(f"rest.npy[{k}]" for k in range(9))]
+    assert [row["image"] for row in rows] == names
+    assert [row["label"] for row in rows] == LABELS.tolist()
+    _, out, _ = rbonn(*arguments)
+    assert len(out.splitlines()) == len(names)
+    _, out, _ = rbonn(*arguments, "--json", "--invert")
+    inverted = [answer_to((255 - image).tobytes()).label for image in IMAGES]
+    assert [row["label"] for row in json.loads(out)] == inverted
+
+
+def test_a_data_set_gives_accuracy_confusion_and_speeds(
+    rbonn, board: FakeBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = LABELS.copy()
+    wrong[0] = (wrong[0] + 1) % 3
+    dataset = Dataset("drawn", ("a", "b", "c"), Split(IMAGES, wrong), Split(IMAGES, wrong))
+    monkeypatch.setattr("rbonn.sw.datasets.load_dataset", lambda name, folder: dataset)
+    arguments = ("run", "net.safetensors", "-p", "x", "--dataset", "drawn", "-q")
+    status, out, _ = rbonn(*arguments, "--json", "--images", 10)
+    found = json.loads(out)
+    assert (status, found["images"], found["accuracy"]) == (0, 10, 0.9)
+    assert np.sum(found["confusion"]) == 10
+    assert found["core_frames_per_second"] == 240_000
+    status, out, _ = rbonn(*arguments)
+    assert status == 0
+    assert "11 of 12 right: 91.67 %" in out
+    fails(rbonn(*arguments, "--images", 13), "13 images asked for, drawn has 12")
+    board.writes.clear()
+    other = Split(np.zeros((4, 3, 3, 1), np.uint8), np.zeros(4, np.uint8))
+    monkeypatch.setattr(
+        "rbonn.sw.datasets.load_dataset", lambda name, folder: Dataset("drawn", (), other, other)
+    )
+    fails(rbonn(*arguments), "images of (3, 3, 1)")
+    assert not board.writes
+
+
+def test_what_cannot_be_sent_is_refused(rbonn, board: FakeBoard) -> None:
+    Path("empty").mkdir()
+    fails(rbonn("run", "net.safetensors", "-p", "x", "empty"), "no picture in this folder")
+    np.save("wrong.npy", np.zeros((2, 3, 3, 1), np.uint8))
+    fails(rbonn("run", "net.safetensors", "-p", "x", "wrong.npy"), "takes uint8 (n, 2, 2, 1)")
+    assert rbonn("run", "net.safetensors", "-p", "x")[0] == 2
+    assert rbonn("run", "net.safetensors", "-p", "x", "a.png", "--dataset", "mnist")[0] == 2
+    save_picture(Path("one.png"), IMAGES[0])
+    fails(rbonn("run", "net.safetensors", "one.png"), "No icebreaker is connected by USB")
