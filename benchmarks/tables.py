@@ -1,4 +1,4 @@
-"""Writes the tables of docs/results.md and of the README from the result files, in place.
+"""Writes the tables of docs/results.md, docs/boards.md and the README from the result files and the boards, in place.
 
     python benchmarks/tables.py
 
@@ -12,11 +12,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rbonn.boards import BOARDS, Board
+from rbonn.boards.pll import Ice40PllSetting
 from rbonn.sw.models import model_summary
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")
+DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "docs" / "boards.md", ROOT / "README.md")
 
 
 def rows() -> dict[str, list[str]]:
@@ -33,7 +35,15 @@ def rows() -> dict[str, list[str]]:
     calibrated = json.loads((RESULTS / "calibration_errors.json").read_text())
     costs = calibrated["held_out"]
     imagenet = json.loads((RESULTS / "planner_imagenet.json").read_text())["results"]
+    built = json.loads((RESULTS / "boards.json").read_text())["results"] + [
+        {**result["build"], **result, "clock_asked_mhz": result["build"]["clock_mhz"]}
+        for result in light
+    ]
     return {
+        "boards": [_board(board) for board in BOARDS.values()],
+        "boards_programming": [_programming(board) for board in BOARDS.values()],
+        "boards_tried": [_tried(board, built) for board in BOARDS.values()],
+        "boards_short": [_board_short(board, built) for board in BOARDS.values()],
         "plans": [_plans(result) for result in plans],
         "imagenet_plans": [_imagenet(result) for result in imagenet],
         "cifar10": [_cifar10(result) for result in cifar10],
@@ -364,6 +374,78 @@ def _run(run: dict[str, Any], epochs: int) -> str:
     accuracies = (run[f"{key}_accuracy"] for key in ("selection", "held_out", "test"))
     best = f"{run['best_epoch']} of {epochs}"
     return _row(*name, best, *(f"{100 * value:.2f}" for value in accuracies), run["minutes"])
+
+
+def _board(board: Board) -> str:
+    return _row(
+        f"`{board.name}`",
+        f"{board.title}: {board.device}, {board.package}",
+        f"{board.clock_hz / 1e6:g} from {board.oscillator_hz / 1e6:g}",
+        _dividers(board),
+        f"{_baud(board)}, {board.uart.via}",
+        board.memory,
+    )
+
+
+def _baud(board: Board) -> str:
+    return f"{board.uart.baud(board.clock_hz):,} baud".replace(",", " ")
+
+
+def _dividers(board: Board) -> str:
+    """The PLL's setting for the board's own clock."""
+    pll = board.pll(board.clock_hz)
+    vco = f"VCO {float(pll.vco_hz) / 1e6:g}"
+    if isinstance(pll, Ice40PllSetting):
+        return f"DIVR {pll.divr}, DIVF {pll.divf}, DIVQ {pll.divq}; {vco}"
+    clkos = "" if pll.clkos_div is None else f", CLKOS {pll.clkos_div}"
+    return f"CLKI {pll.clki_div}, CLKFB {pll.clkfb_div}, CLKOP {pll.clkop_div}{clkos}; {vco}"
+
+
+def _programming(board: Board) -> str:
+    programming = board.programming
+    by_hand = [programming.by_hand, board.remark]
+    if programming.needs_cable:
+        by_hand.insert(0, "takes a JTAG cable of yours (`--cable`)")
+    volatile = "yes" if programming.loads_device else "no"
+    if programming.volatile_by_hand:
+        volatile += f": {programming.volatile_by_hand}"
+    return _row(
+        f"`{board.name}`",
+        ", ".join(dict.fromkeys(programming.names)),
+        volatile,
+        "; ".join(text for text in by_hand if text),
+    )
+
+
+def _tried(board: Board, built: list[dict[str, Any]]) -> str:
+    """What has been done for a board: it is elaborated by a test, the rest is in the results."""
+    builds = {row["network"]: row for row in reversed(built) if row["board"] == board.name}
+    if not builds:
+        return _row(f"`{board.name}`", "yes", "not yet", *[""] * 3, "no")
+    return "\n".join(
+        _row(
+            f"`{board.name}`",
+            "yes",
+            f"`{row['network']}`" + ("" if row["timing_met"] else ", too slow"),
+            f"{row['clock_asked_mhz']:g}, {row['clock_mhz']:g}, {row['fmax_mhz']:.1f}",
+            f"{row['resources']['logic_cells']:,} of {row['capacity']['lut4']:,}".replace(",", " "),
+            f"{row['resources']['block_rams']} of {row['capacity']['block_rams']}",
+            "no",
+        )
+        for _, row in sorted(builds.items())
+    )
+
+
+def _board_short(board: Board, built: list[dict[str, Any]]) -> str:
+    networks = sorted({f"`{row['network']}`" for row in built if row["board"] == board.name})
+    return _row(
+        f"`{board.name}`",
+        board.device,
+        f"{board.clock_hz / 1e6:g} MHz from {board.oscillator_hz / 1e6:g}",
+        f"{_baud(board)}, {board.uart.via}",
+        ", ".join(networks) or "not yet",
+        "no",
+    )
 
 
 def _row(*cells: str | float) -> str:
