@@ -73,5 +73,9 @@ class SimulationError(RbonnError):
     """The simulated hardware stopped answering (the stage and the cycle are named)."""
 
 
+class UnavailableLevelError(RbonnError):
+    """A design has parts of which there is no model at the level of simulation that was asked for."""
+
+
 class DeviceError(RbonnError):
     """The board does not answer, answers wrongly, or runs another network."""

