@@ -25,6 +25,7 @@ from .arguments import (
     NetworkName,
     PlanFile,
     Quiet,
+    Traced,
     megahertz,
 )
 from .errors import DoesNotFitError, PlanError, RbonnError, ToolchainNotFoundError
@@ -327,6 +328,12 @@ def simulate(
     images_from: Annotated[
         Path | None, typer.Option(help="Images from a .npy file instead of the shipped samples.")
     ] = None,
+    level: Annotated[
+        Literal["rtl", "netlist", "bitstream"],
+        typer.Option(
+            help="rtl: the generated Verilog, on every edge; netlist: after place and route, bitstream: unpacked again, both through the pins."
+        ),
+    ] = "rtl",
     link: Annotated[
         bool,
         typer.Option("--link", help="The whole top level, through its serial line, as a board."),
@@ -348,19 +355,35 @@ def simulate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate the generated Verilog with cocotb, and compare every edge with the golden model."""
+    """Simulate with cocotb and compare with the golden model: the generated Verilog on every edge, or what was built of it through its pins."""
     from ..sim import Stalls
     from ..sim.accelerator import simulate_accelerator
+    from ..sim.levels import check_bitstream, check_netlist
     from ..sim.top_level import simulate_top_level
     from .project import Project
     from .report.tables import link_lines, simulation_lines
+    from .report.verification import level_lines
 
     terminal = Terminal(as_json, quiet)
+    if level != "rtl" and (link or forms is not None):
+        raise typer.BadParameter("goes with --level rtl", param_hint="--link or --forms")
     project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
     chosen = project.images(images, images_from)
-    folder = (output or project.folder) / ("simulation-link" if link else "simulation")
+    folder = output or project.folder
+    if level != "rtl":
+        with terminal.progress("build") as bar:
+            built = project.build(folder, progress=bar.fraction)
+    folder /= (
+        f"simulation-{level}" if level != "rtl" else "simulation-link" if link else "simulation"
+    )
     with terminal.progress("simulate") as bar:
-        if link:
+        if level != "rtl":
+            check = {"netlist": check_netlist, "bitstream": check_bitstream}[level]
+            result = check(
+                project, built, chosen, folder=folder, simulator=simulator, progress=bar.steps
+            )
+            used, lines = "device", level_lines(result)
+        elif link:
             result = simulate_top_level(
                 project.network,
                 project.top(),
@@ -391,6 +414,91 @@ def simulate(
 
 
 @app.command()
+def verify(
+    network: NetworkName,
+    board: BoardName,
+    images: Annotated[
+        int, typer.Option("--images", "-n", min=1, help="Sample images for the Verilog.")
+    ] = 10,
+    images_from: Annotated[
+        Path | None, typer.Option(help="Images from a .npy file instead of the shipped samples.")
+    ] = None,
+    chip_images: Annotated[
+        int, typer.Option(min=1, help="How many of them go through the pins of what was built.")
+    ] = 5,
+    simulator: Annotated[
+        str | None, typer.Option(help="verilator or icarus [default: the first that is installed].")
+    ] = None,
+    output: Folder = None,
+    plan_file: PlanFile = None,
+    fps: Fps = None,
+    clock: Clock = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build, and compare Verilog, netlist and bitstream with the golden model; exit status 1 where one differs."""
+    from ..sim.verification import verify as verify_levels
+    from .project import Project
+    from .report.verification import save_verification, verification_table
+
+    terminal = Terminal(as_json, quiet)
+    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    chosen = project.images(max(images, chip_images), images_from)
+    folder = output or project.folder
+    with terminal.progress("build") as bar:
+        built = project.build(folder, progress=bar.fraction)
+    with terminal.progress("verify") as bar:
+        verification = verify_levels(
+            project,
+            built,
+            chosen[:images],
+            chosen[:chip_images],
+            folder=folder,
+            simulator=simulator,
+            progress=bar.steps,
+        )
+    path = save_verification(verification, folder)
+    terminal.json(verification.description())
+    verification_table(terminal, verification)
+    terminal.wrote(path)
+    if verification.found_faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    network: NetworkName,
+    board: BoardName,
+    output: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what 'rbonn build' and 'rbonn verify' found of a network on a board."""
+    from .build.result import read_report
+    from .build.target import find_board
+    from .models import find_network
+    from .project import default_folder
+    from .report.tables import build_table
+    from .report.verification import VERIFICATION, of_build, verification_table
+
+    terminal = Terminal(as_json)
+    folder = output or default_folder(find_network(network).name, find_board(board).name)
+    built = read_report(folder)
+    verification = of_build(folder, built)
+    terminal.json(
+        {
+            "schema": 1,
+            "build": built.description(),
+            "verification": verification and verification.description(),
+        }
+    )
+    build_table(terminal, built)
+    if verification is not None:
+        verification_table(terminal, verification)
+    else:
+        terminal.result(f"not verified: no {VERIFICATION} of this bitstream; run 'rbonn verify'")
+
+
+@app.command()
 def build(
     network: NetworkName,
     board: BoardName,
@@ -418,6 +526,7 @@ def build(
         int, typer.Option(min=1, help="Places and routes of each clock that --clock max tries.")
     ] = 3,
     seed: Annotated[int, typer.Option(help="Seed of place and route, or the first one.")] = 1,
+    trace: Traced = None,
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Reuse finished builds of the same design.")
     ] = True,
@@ -434,7 +543,9 @@ def build(
     if clock_limit is not None and not highest:
         raise typer.BadParameter("it is for --clock max", param_hint="--clock-limit")
     clock_mhz = None if highest else megahertz(clock)
-    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock_mhz)
+    project = Project.find(
+        network, board, plan_file=plan_file, fps=fps, clock_mhz=clock_mhz, traced=trace or ()
+    )
     folder = output or project.folder
     with terminal.progress("build") as bar:
         if highest:
@@ -512,6 +623,7 @@ def virtual_board(
     plan_file: PlanFile = None,
     fps: Fps = None,
     clock: Clock = None,
+    trace: Traced = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -520,7 +632,9 @@ def virtual_board(
     from .project import Project
 
     terminal = Terminal(as_json, quiet)
-    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    project = Project.find(
+        network, board, plan_file=plan_file, fps=fps, clock_mhz=clock, traced=trace or ()
+    )
     with terminal.progress("board") as bar:
         folder = (output or project.folder) / "board"
         simulated = VirtualBoard(virtual_top(project, forms), folder, bar.steps)
