@@ -164,6 +164,8 @@ class Accelerator(wiring.Component):
     ----------
     restart : Signal - to be driven from outside where it is needed, for a cycle or more; `i.ready` and `o.valid` are low from the next cycle
         until all stages have started anew
+    is_open : Signal - whether transfers may enter and leave; low during a restart
+    probes : dict of str to (Signal, Signal) - strobe and data of each probe, by edge
 
     Members
     -------
@@ -174,6 +176,14 @@ class Accelerator(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         self.restart = Signal()
+        self.is_open = Signal(init=1)
+        self.probes = {
+            probe.edge: (
+                Signal(name=f"probe_{probe.edge}_strobe"),
+                Signal(probe.width, name=f"probe_{probe.edge}_data"),
+            )
+            for probe in config.probes
+        }
         super().__init__(
             {
                 "i": In(stream.Signature(unsigned(8))),
@@ -185,7 +195,7 @@ class Accelerator(wiring.Component):
         m = Module()
 
         stages = {stage.name: stage.config.component() for stage in self.config.stages}
-        restarts, is_open = self._restarts(m)
+        restarts, is_open = self._restarts(m), self.is_open
         entrance = stream.Signature(unsigned(8)).create()
         m.d.comb += [
             entrance.valid.eq(self.i.valid & is_open),
@@ -211,8 +221,7 @@ class Accelerator(wiring.Component):
         # Wires without a reader: a simulation sees them, synthesis removes them.
         for probe in self.config.probes:
             component = stages[probe.stage]
-            strobe = Signal(name=f"probe_{probe.edge}_strobe")
-            data = Signal(probe.width, name=f"probe_{probe.edge}_data")
+            strobe, data = self.probes[probe.edge]
             if probe.port == "sums":
                 m.d.comb += [strobe.eq(component.sums_strobe), data.eq(component.sums)]
             else:
@@ -220,22 +229,21 @@ class Accelerator(wiring.Component):
                 m.d.comb += [strobe.eq(sent), data.eq(component.o.payload)]
         return m
 
-    def _restarts(self, m: Module) -> tuple[dict[str, Signal], Signal]:
-        """The reset of each stage by its name, and whether transfers may enter and leave.
+    def _restarts(self, m: Module) -> dict[str, Signal]:
+        """The reset of each stage by its name.
 
         The last stage's reset lasts until the first one's has begun, so that for a cycle all are in reset.
         """
         names = [stage.name for stage in self.config.stages]
         restarts = {name: Signal(name=f"{name}_restart") for name in names}
         left = Signal(range(len(names) + 1))
-        is_open = Signal(init=1)
         reset = left != 0
         with m.If(self.restart):
             m.d.sync += left.eq(len(names))
         with m.Elif(reset):
             m.d.sync += left.eq(left - 1)
-        m.d.sync += is_open.eq(~(self.restart | reset | restarts[names[0]]))
+        m.d.sync += self.is_open.eq(~(self.restart | reset | restarts[names[0]]))
         for name in reversed(names):
             m.d.sync += restarts[name].eq(reset)
             reset = restarts[name]
-        return restarts, is_open
+        return restarts

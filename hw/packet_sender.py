@@ -12,6 +12,7 @@ from .answer_program import answer_program
 from .crc import Crc32
 from .packet import JOB, Reply, is_granted, is_opened
 from .protocol import WARM_UP_IMAGES, Command, Info
+from .trace import TRACED
 
 MAX_IMAGES = 15
 """Images that may be in the core at once. Only a core whose first answer takes 15 intervals would hold more."""
@@ -37,7 +38,7 @@ class PacketSender(wiring.Component):
     -------
     i_job : In(stream.Signature(JOB)) - answers to send
     i : In(stream.Signature(score)) - scores, in class order; the label counts with the last one
-    i_trace : In(stream.Signature(StructLayout)) - payload of TRACE: `byte`, `last`; absent where there is no TRACE
+    i_trace : In(stream.Signature(TRACED)), tracing : Out(1) - payload of TRACE, and whether it is being sent; absent where there is no TRACE
     o : Out(stream.Signature(...)) - bytes and ends of frames, as `CobsEncoder.i`
     started : In(1) - high for one cycle: an image has been started
     feeding : In(1) - of the request whose job was the last one, images are still to come
@@ -61,8 +62,7 @@ class PacketSender(wiring.Component):
             "full": Out(1),
         }
         if Command.TRACE in info.commands:
-            traced = data.StructLayout({"byte": 8, "last": 1})
-            members["i_trace"] = In(stream.Signature(traced))
+            members |= {"i_trace": In(stream.Signature(TRACED)), "tracing": Out(1)}
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
@@ -161,6 +161,8 @@ class PacketSender(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += crc.clear.eq(1)
+                if has[Command.TRACE]:
+                    m.d.sync += self.tracing.eq(0)
                 m.d.sync += [
                     job.eq(self.i_job.payload),
                     opened.eq(is_opened(self.i_job.payload.reply)),
@@ -173,6 +175,8 @@ class PacketSender(wiring.Component):
                     with m.If(self.i_job.valid):
                         m.next = "START"
             with m.State("START"):
+                if has[Command.TRACE]:
+                    m.d.sync += self.tracing.eq(job.reply == Reply.TRACE)
                 with m.Switch(job.reply):
                     for reply, start in program.starts.items():
                         if reply != Reply.INFO:

@@ -12,6 +12,7 @@ from .packet import PacketReceiver
 from .packet_sender import PacketSender
 from .protocol import Info
 from .receive_buffer import ReceiveBuffer
+from .trace import Trace, TraceConfig
 from .uart import UartConfig, UartReceiver, UartTransmitter
 
 
@@ -24,16 +25,23 @@ class TopConfig:
     info : Info - what the board says about itself, and what the hardware is made after
     baud : int - bits per second of the serial line
     program_memory : str - "block" or "logic": where the answers' bytes are stored; block RAM saves some 100 LUT4
+    traces : tuple of TraceConfig - edges that TRACE reads, `info.trace_bytes` in all; the core has their probes
     """
 
     info: Info
     baud: int
     program_memory: str = "block"
+    traces: tuple[TraceConfig, ...] = ()
 
     def __post_init__(self) -> None:
         if self.program_memory not in ("block", "logic"):
             raise ValueError(
                 f"Program memory must be 'block' or 'logic', not {self.program_memory!r}"
+            )
+        n_bytes = sum(trace.n_bytes for trace in self.traces)
+        if n_bytes != self.info.trace_bytes:
+            raise ValueError(
+                f"Traces must be {self.info.trace_bytes} bytes as INFO says, not {n_bytes}"
             )
         _ = self.uart
 
@@ -49,7 +57,8 @@ class Top(wiring.Component):
     """Receiver, request parser, core, answer sender and transmitter in one clock domain, ``sync``.
 
     The core is any component with a stream `i` of bytes, `config.info.image_bytes` per image, and a stream `o` of `score`, `label` and `last`,
-    `config.info.n_classes` per image, and a signal `restart`, high for a cycle with RESET and at a line break, by which it forgets its images.
+    `config.info.n_classes` per image, and a signal `restart`, high for a cycle with RESET and at a line break, by which it forgets its images. For
+    traces it has also `probes`, (strobe, data) by edge, and `is_open`, low until a restart has ended.
 
     Members
     -------
@@ -124,4 +133,16 @@ class Top(wiring.Component):
             receiver.full.eq(sender.full),
             self.tx.eq(uart_transmitter.tx),
         ]
+
+        # What TRACE reads.
+        if config.traces:
+            m.submodules.trace = trace = Trace(config.traces)
+            for recorder in trace.recorders:
+                strobe, transfer = self.core.probes[recorder.config.edge]
+                m.d.comb += [recorder.strobe.eq(strobe), recorder.data.eq(transfer)]
+            m.d.comb += [
+                trace.forget.eq(~self.core.is_open),
+                trace.reading.eq(sender.tracing),
+            ]
+            wiring.connect(m, trace.o, sender.i_trace)
         return m

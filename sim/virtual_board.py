@@ -30,7 +30,8 @@ def virtual_top(project: Project, forms: Forms | None = None) -> Top:
     """
     baud = project.info.clock_hz // MIN_DIVISOR
     _, elaboration = project.simulated(forms)
-    return TopConfig(project.info, baud).component(elaboration.config.component())
+    config = TopConfig(project.info, baud, traces=project.traces)
+    return config.component(elaboration.config.component())
 
 
 class VirtualBoard:

@@ -24,6 +24,10 @@ Clock = Annotated[
     float | None,
     typer.Option("--clock", min=0.1, max=1000, help="Clock in MHz [default: the board's]."),
 ]
+Traced = Annotated[
+    list[str] | None,
+    typer.Option("--trace", help="Edge of the network that the board records; as often as wanted."),
+]
 DataFolder = Annotated[
     Path | None,
     typer.Option(

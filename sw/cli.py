@@ -25,6 +25,7 @@ from .arguments import (
     NetworkName,
     PlanFile,
     Quiet,
+    Traced,
     megahertz,
 )
 from .errors import DoesNotFitError, PlanError, RbonnError, ToolchainNotFoundError
@@ -525,6 +526,7 @@ def build(
         int, typer.Option(min=1, help="Places and routes of each clock that --clock max tries.")
     ] = 3,
     seed: Annotated[int, typer.Option(help="Seed of place and route, or the first one.")] = 1,
+    trace: Traced = None,
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Reuse finished builds of the same design.")
     ] = True,
@@ -541,7 +543,9 @@ def build(
     if clock_limit is not None and not highest:
         raise typer.BadParameter("it is for --clock max", param_hint="--clock-limit")
     clock_mhz = None if highest else megahertz(clock)
-    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock_mhz)
+    project = Project.find(
+        network, board, plan_file=plan_file, fps=fps, clock_mhz=clock_mhz, traced=trace or ()
+    )
     folder = output or project.folder
     with terminal.progress("build") as bar:
         if highest:
@@ -619,6 +623,7 @@ def virtual_board(
     plan_file: PlanFile = None,
     fps: Fps = None,
     clock: Clock = None,
+    trace: Traced = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -627,7 +632,9 @@ def virtual_board(
     from .project import Project
 
     terminal = Terminal(as_json, quiet)
-    project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
+    project = Project.find(
+        network, board, plan_file=plan_file, fps=fps, clock_mhz=clock, traced=trace or ()
+    )
     with terminal.progress("board") as bar:
         folder = (output or project.folder) / "board"
         simulated = VirtualBoard(virtual_top(project, forms), folder, bar.steps)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from ..boards import Board
 from ..hw.protocol import HASH_BYTES, ElementKind, Info, batch_images
 from ..hw.top import Top, TopConfig
+from ..hw.trace import TraceConfig
 from .build.cache import BuildCache
 from .build.design import TOP, board_design, clock_error, component_verilog
 from .build.device_forms import device_forms
@@ -29,7 +31,7 @@ from .build.result import BuildResult
 from .build.synthesis import build
 from .build.target import find_board
 from .build.weights import WEIGHTS, weight_file
-from .errors import DoesNotFitError, InputFileError, PlanError
+from .errors import DoesNotFitError, InputFileError, PlanError, UnknownNameError
 from .files import written_whole
 from .models import find_network, load_images, samples_of
 from .network import Bipolar, Int, Network
@@ -54,12 +56,14 @@ class Project:
     board : Board
     plan : AcceleratorPlan - for exactly that network and board
     options : dict or None - what the planner chose from, by layer, where it did
+    traced : tuple of str - edges that the board records for TRACE
     """
 
     network: Network
     board: Board
     plan: AcceleratorPlan
     options: Options | None = field(default=None, repr=False, compare=False)
+    traced: tuple[str, ...] = ()
 
     @classmethod
     def find(
@@ -70,6 +74,7 @@ class Project:
         plan_file: Path | None = None,
         fps: float | None = None,
         clock_mhz: float | None = None,
+        traced: Sequence[str] = (),
     ) -> Project:
         """A shipped network (or a network file) on a board, with the plan in `plan_file` or a new one.
 
@@ -77,10 +82,11 @@ class Project:
         ----------
         fps : float or None - frames per second to reach with the fewest resources; None: as many as fit
         clock_mhz : float or None - None: the board's clock
+        traced : sequence of str - edges that the board records for TRACE
 
         Raises
         ------
-        UnknownNameError, InputFileError - no such network or board
+        UnknownNameError, InputFileError - no such network, board or edge
         PlanError, DoesNotFitError, UnsupportedLayerError, ClockError - see `find_plan`
         """
         found_network, found_board = find_network(network), find_board(board)
@@ -96,7 +102,7 @@ class Project:
             clock_hz = round(clock_mhz * 1e6) if clock_mhz is not None else found_board.clock_hz
             found = find_plan(found_network, found_board, clock_hz=clock_hz, frames_per_second=fps)
             plan, options = found.plan, found.options
-        project = cls(found_network, found_board, plan, options)
+        project = cls(found_network, found_board, plan, options, tuple(traced))
         _ = project.info, baud_at(found_board, project.clock_hz)
         return project
 
@@ -130,6 +136,24 @@ class Project:
             return forms, self.elaboration
         portable = device_forms(self.board).portable
         return forms, elaborate(self.network, self.plan.foldings, portable)
+
+    @cached_property
+    def traces(self) -> tuple[TraceConfig, ...]:
+        """What the board records of each edge in `traced`. Raises UnknownNameError where the accelerator has no such edge."""
+        config = self.elaboration.config
+        stages = {stage.name: stage.config for stage in config.stages}
+        probes = {probe.edge: probe for probe in config.probes if probe.port == "payload"}
+        for edge in self.traced:
+            if edge not in probes:
+                raise UnknownNameError(
+                    f"{self.network.name} has no stage boundary {edge!r} that can be traced",
+                    f"There are {', '.join(probes)}.",
+                )
+        return tuple(
+            TraceConfig(edge, probe.width, stages[probe.stage].outputs_per_frame)
+            for edge in self.traced
+            for probe in [probes[edge]]
+        )
 
     @cached_property
     def summary(self) -> PlanSummary:
@@ -170,6 +194,7 @@ class Project:
                 clock_hz=self.clock_hz,
                 interval_cycles=config.interval_cycles,
                 benchmark=True,
+                trace_bytes=sum(trace.n_bytes for trace in self.traces),
             )
             return replace(info, batch_images=batch_images(info.image_bytes, info.answer_bytes))
         except ValueError as error:
@@ -181,7 +206,8 @@ class Project:
     def top(self) -> Top:
         """A fresh top level: the accelerator behind its serial link, with ports `rx` and `tx`."""
         baud = baud_at(self.board, self.clock_hz)
-        return TopConfig(self.info, baud).component(self.elaboration.config.component())
+        config = TopConfig(self.info, baud, traces=self.traces)
+        return config.component(self.elaboration.config.component())
 
     def write_verilog(self, folder: Path, *, core: bool = False) -> Path:
         """Writes ``top.v``, exactly what is synthesised for the board, or with `core` the accelerator alone, and ``weights.bin``; returns the path of ``top.v``."""

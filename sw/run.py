@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from .arguments import AsJson, BoardName, Clock, DataFolder, NetworkName, Quiet
-from .errors import InputFileError
+from .arguments import AsJson, BoardName, Clock, DataFolder, NetworkName, Quiet, Traced
+from .errors import DeviceError, InputFileError
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def run(
     ] = None,
     data: DataFolder = None,
     clock: Clock = None,
+    trace: Traced = None,
     baud: Annotated[
         int | None, typer.Option(min=300, help="Baud rate [default: the fastest at that clock].")
     ] = None,
@@ -85,7 +86,10 @@ def run(
         answers = device.infer_many(image for _, image in named)
         for (name, _), answer in zip(named, answers, strict=True):
             rows.append(_row(terminal, loaded, name, answer))
+        different = _compare(terminal, device, named[-1][1], network, board, clock, trace or [])
     terminal.json(rows)
+    if different:
+        raise typer.Exit(1)
 
 
 def _images(
@@ -135,6 +139,43 @@ def _row(terminal: Terminal, network: Network, name: str, answer: Answer) -> dic
         "scores": answer.scores.tolist(),
         "cycles": answer.cycles,
     }
+
+
+def _compare(
+    terminal: Terminal,
+    device: Device,
+    image: np.ndarray,
+    network: str,
+    board: str,
+    clock: float | None,
+    edges: list[str],
+) -> int:
+    """Compares what the board recorded of the last image with the golden model, and says it; how many values differ."""
+    if not edges:
+        return 0
+    from .host.trace import trace_values
+    from .network.golden import GoldenModel
+    from .project import Project
+
+    project = Project.find(network, board, clock_mhz=clock, traced=edges)
+    if device.info.design_hash != project.info.design_hash:
+        raise DeviceError(
+            f"The board on {device.transport.name} has another plan than is made here for {board}",
+            "Give the clock that it was built for; traces of other plans are read by Device.trace.",
+        )
+    payload = device.trace()
+    if len(payload) != project.info.trace_bytes:
+        raise DeviceError(
+            f"The board on {device.transport.name} records {len(payload)} bytes of an image, not {project.info.trace_bytes}",
+            "Name the edges that it was built with, in the same order.",
+        )
+    golden = GoldenModel(project.network).edges(image[None], keep=edges)
+    total = 0
+    for edge, values in trace_values(payload, project.traces, project.network).items():
+        different = int(np.count_nonzero(values != golden[edge][0].numpy()))
+        terminal.say(f"{edge}: {different} of {values.size} values differ from the golden model's")
+        total += different
+    return total
 
 
 def _test_set(

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, signed
+from amaranth.hdl import Elaboratable, Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 from rbonn.hw.protocol import Command, ElementKind, ErrorCode, Info
 from rbonn.hw.top import Top, TopConfig
+from rbonn.hw.trace import TraceConfig
 from rbonn.sw.host.protocol import (
     ANSWER,
     ERROR,
@@ -50,6 +51,11 @@ class FakeCore(wiring.Component):
         self.image_bytes = image_bytes
         self.taken_bytes = Signal(16, reset_less=True)
         self.restart = Signal()
+        self.is_open = ~self.restart
+        self.probes = {
+            "taken": (Signal(), Signal(8)),
+            "given": (Signal(), Signal(SCORE_BITS)),
+        }
         score = data.StructLayout({"score": signed(SCORE_BITS), "label": 2, "last": 1})
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(score))})
 
@@ -65,6 +71,10 @@ class FakeCore(wiring.Component):
         m.d.comb += self.o.payload.score.eq((x + 341 * item).as_signed())
         m.d.comb += self.o.payload.label.eq(Mux(better, item, label))
         m.d.comb += self.o.payload.last.eq(item == N_CLASSES - 1)
+        for edge, port in (("taken", self.i), ("given", self.o)):
+            strobe, transfer = self.probes[edge]
+            value = Value.cast(port.payload)[: len(transfer)]
+            m.d.comb += [strobe.eq(port.valid & port.ready), transfer.eq(value)]
         with m.FSM():
             with m.State("TAKE"):
                 m.d.comb += self.i.ready.eq(wait == 0)
@@ -114,11 +124,17 @@ class Bench:
     """
 
     def __init__(
-        self, pause: int = 0, receive_buffer_bytes: int = 64, *, watched: bool = False
+        self,
+        pause: int = 0,
+        receive_buffer_bytes: int = 64,
+        *,
+        watched: bool = False,
+        traces: tuple[TraceConfig, ...] = (),
     ) -> None:
         self.core = FakeCore(pause)
-        info = replace(INFO, receive_buffer_bytes=receive_buffer_bytes)
-        config = TopConfig(info, INFO.clock_hz // DIVISOR)
+        trace_bytes = sum(trace.n_bytes for trace in traces)
+        info = replace(INFO, receive_buffer_bytes=receive_buffer_bytes, trace_bytes=trace_bytes)
+        config = TopConfig(info, INFO.clock_hz // DIVISOR, traces=traces)
         self.top = Top(config, self.core)
         self.simulator = Simulator(self.top)
         self.simulator.add_clock(PERIOD)

@@ -22,9 +22,21 @@ from rbonn.hw.protocol import (
     Info,
 )
 from rbonn.hw.top import Top, TopConfig
+from rbonn.hw.trace import TraceConfig
 from rbonn.sw.host.protocol import ANSWER, ERROR, Frame, decode_answer, encode_frame
 
-from .serial_bench import DIVISOR, IMAGE_BYTES, INFO, N_CLASSES, Bench, error, infer, is_answer
+from .serial_bench import (
+    DIVISOR,
+    IMAGE_BYTES,
+    INFO,
+    N_CLASSES,
+    SCORE_BITS,
+    Bench,
+    error,
+    infer,
+    is_answer,
+    scores_of,
+)
 
 IMAGE = bytes([1, 0, 255, 7, 0, 200])
 OTHER = bytes([9, 8, 0, 0, 0, 1])
@@ -238,6 +250,36 @@ def test_a_benchmark_counts_the_cycles_of_the_core_without_the_line(pause: int) 
     assert bench.core_bytes == (WARM_UP_IMAGES + BENCHMARK_IMAGES + 1) * IMAGE_BYTES
 
 
+TAKEN = TraceConfig("taken", 8, IMAGE_BYTES)
+GIVEN = TraceConfig("given", SCORE_BITS, N_CLASSES)
+
+
+def given_bytes(image: bytes) -> bytes:
+    return b"".join((score % 2**SCORE_BITS).to_bytes(2, "little") for score in scores_of(image))
+
+
+@pytest.mark.parametrize("traces", [(TAKEN,), (GIVEN, TAKEN)])
+def test_a_trace_is_what_crossed_its_edges_with_the_last_image(
+    traces: tuple[TraceConfig, ...],
+) -> None:
+    def expected(image: bytes) -> bytes:
+        return b"".join(image if trace is TAKEN else given_bytes(image) for trace in traces)
+
+    trace = encode_frame(Frame(2, Command.TRACE))
+    reset = encode_frame(Frame(3, Command.RESET))
+    bench = Bench(traces=traces, receive_buffer_bytes=128)
+    frames = bench.run(
+        [
+            *(infer(1, IMAGE), trace, 1500),
+            *(infer(1, OTHER)[:9] + b"\0", infer(1, OTHER), trace, trace, 2500),
+            # An image that is dropped in its middle leaves nothing behind.
+            *(infer(1, IMAGE)[:10], "break", reset, infer(1, OTHER), infer(1, IMAGE), trace),
+        ]
+    )
+    answers = [frame.payload for frame in frames if frame.command == Command.TRACE + ANSWER]
+    assert answers == [expected(IMAGE), expected(OTHER), expected(OTHER), expected(IMAGE)]
+
+
 def test_delimiters_in_a_row_are_ignored() -> None:
     bench = Bench()
     (frame,) = bench.run([b"\0\0\0", infer(1, IMAGE), b"\0\0"])
@@ -336,6 +378,7 @@ def test_a_core_of_another_shape_is_refused(wrong_core: wiring.Component, messag
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"traces": (TAKEN,)}, "Traces must be 0 bytes as INFO says, not 6"),
         ({"program_memory": "spram"}, "must be 'block' or 'logic', not 'spram'"),
         ({"baud": 3_000_000}, "baud must be at most clock_hz / 4"),
     ],
