@@ -230,6 +230,21 @@ def test_wrong_usage_exits_with_2(rbonn, network_file) -> None:
     assert rbonn("fly")[0] == 2
 
 
+@pytest.mark.parametrize("option", [("--link",), ("--forms", "portable")])
+def test_forms_and_link_go_with_verilog_only(rbonn, network_file, option) -> None:
+    status, _, err = rbonn(
+        "simulate", network_file, "--board", "icebreaker", "--level", "netlist", *option
+    )
+    assert status == 2
+    assert "goes with --level rtl" in err
+
+
+def test_a_report_needs_a_build(rbonn, network_file) -> None:
+    fails(
+        rbonn("report", network_file, "--board", "icebreaker"), "no finished build", "rbonn build"
+    )
+
+
 def test_a_checkpoint_that_is_none_is_refused(rbonn, network_file, tmp_path) -> None:
     fails(rbonn("lower", network_file, "-o", "x.safetensors", "-q"), str(network_file))
     fails(rbonn("lower", tmp_path / "none", "-o", "x.safetensors", "-q"), "none")
