@@ -64,8 +64,23 @@ def drawn(number: int, size: int) -> list[DrawnAccelerator]:
 
 
 def outcomes_of(cases: Sequence[DrawnAccelerator]) -> list[Outcome]:
-    with tempfile.TemporaryDirectory(prefix="rbonn-fuzz-") as folder:
-        return run_batch(cases, Path(folder))
+    """In the order of `cases`. One that cannot be elaborated, though a plan may ask for it, has failed."""
+    refused = {case.digest: error for case in cases if (error := _refusal(case))}
+    left = [case for case in cases if case.digest not in refused]
+    found = {}
+    if left:
+        with tempfile.TemporaryDirectory(prefix="rbonn-fuzz-") as folder:
+            ran = run_batch(left, Path(folder))
+        found = {case.digest: outcome for case, outcome in zip(left, ran, strict=True)}
+    return [found.get(case.digest) or refused[case.digest] for case in cases]
+
+
+def _refusal(case: DrawnAccelerator) -> Outcome | None:
+    try:
+        case.elaborate()
+    except (ValueError, RbonnError) as error:
+        return Outcome(f"cannot be elaborated: {error}", 0, 0, None, 0, 0)
+    return None
 
 
 def row_of(number: int, size: int, key: str, failures: Path) -> Row:
@@ -101,7 +116,12 @@ def shrunk(number: int, size: int, failing: DrawnAccelerator) -> DrawnAccelerato
     has_failed = False
 
     @seed(number)
-    @settings(max_examples=4 * size, phases=[Phase.generate, Phase.shrink], **DRAWS)
+    @settings(
+        max_examples=4 * size,
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+        **DRAWS,
+    )
     @given(accelerators())
     def fails(case: DrawnAccelerator) -> None:
         nonlocal smallest, has_failed
@@ -117,8 +137,11 @@ def shrunk(number: int, size: int, failing: DrawnAccelerator) -> DrawnAccelerato
     return smallest
 
 
-def source_key() -> str:
-    """Of all modules that the description of an accelerator, its hardware, the golden model and the draws consist of."""
+def sources() -> list[Path]:
+    """All modules that the description of an accelerator, its hardware, the golden model and the draws consist of.
+
+    The bench and the link decide about no accelerator.
+    """
     starts = ["sw/build/elaborate.py", "sw/build/device_forms.py", "sw/network/golden.py"]
     starts += ["tests/drawn_accelerators.py", "tests/accelerator_batch.py"]
     left, seen = {ROOT / start for start in starts}, set()
@@ -126,11 +149,14 @@ def source_key() -> str:
         path = left.pop()
         seen.add(path)
         left |= set(_imported(path)) - seen
+    folders = ("hw", "sw", "tests")
+    return sorted(path for path in seen if path.relative_to(ROOT).parts[0] in folders)
+
+
+def source_key() -> str:
     digest = hashlib.sha256()
-    # What the bench and the link consist of decides about no accelerator.
-    for path in sorted(seen):
-        if path.relative_to(ROOT).parts[0] in ("hw", "sw", "tests"):
-            digest.update(path.read_bytes())
+    for path in sources():
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -83,23 +83,25 @@ class Fault:
 
 def faults(path: Path) -> list[Fault]:
     """All faults of one file."""
-    source = path.read_text()
+    source = path.read_bytes()  # `ast` counts columns in bytes
     starts = [0]
-    for text in source.splitlines(keepends=True):
-        starts.append(starts[-1] + len(text))
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
     found = []
     for node in _code(ast.parse(source)):
-        before = ast.get_source_segment(source, node)
-        if before is None:
-            continue
+        first = starts[node.lineno - 1] + node.col_offset
+        end = starts[node.end_lineno - 1] + node.end_col_offset
         for other in _changed(node):
             after = ast.unparse(other)
-            text = after if isinstance(node, ast.Constant) else f"({after})"
-            # `ast` counts columns in bytes.
-            prefix = source[starts[node.lineno - 1] :].encode()[: node.col_offset].decode()
-            offset = starts[node.lineno - 1] + len(prefix)
-            relative = str(path.relative_to(ROOT))
-            found.append(Fault(relative, node.lineno, offset, before, text))
+            found.append(
+                Fault(
+                    str(path.relative_to(ROOT)),
+                    node.lineno,
+                    len(source[:first].decode()),
+                    source[first:end].decode(),
+                    after if isinstance(node, ast.Constant) else f"({after})",
+                )
+            )
     return found
 
 
@@ -117,13 +119,13 @@ def _code(tree: ast.AST) -> Iterator[Any]:
 
 def _changed(node: ast.expr) -> Iterator[ast.expr]:
     """Expressions with one fault each, at the top of `node`."""
-    other: Any = copy.deepcopy(node)
+    other: Any = copy.copy(node)
     match other:
         case ast.BinOp() | ast.BoolOp() if type(other.op) in SWAPS:
             other.op = SWAPS[type(other.op)]()
             yield other
         case ast.Compare() if type(other.ops[0]) in SWAPS:
-            other.ops[0] = SWAPS[type(other.ops[0])]()
+            other.ops = [SWAPS[type(other.ops[0])](), *other.ops[1:]]
             yield other
         case ast.UnaryOp(op=ast.Invert() | ast.Not()):
             yield other.operand

@@ -44,6 +44,7 @@ _MAKE = (
 )
 _RUNTIME_BYTES = 50_000_000
 
+# Time goes on for models of cells, which know by it what happens in one cycle.
 _MAIN = """
 #include "Vbatch.h"
 int main() {
@@ -52,8 +53,10 @@ int main() {
   while (!bench.done) {
     bench.clk = 0;
     bench.eval();
+    context.timeInc(1);
     bench.clk = 1;
     bench.eval();
+    context.timeInc(1);
   }
   bench.final();
 }

@@ -36,7 +36,7 @@ MOST_COLUMNS = 80
 """Of a matrix: most of a simulation's Verilog is weights."""
 
 DEVICES: dict[str, tuple[Board, DeviceForms]] = {
-    "portable": (ULX3S_25F, PORTABLE),
+    "portable": (ICEBREAKER, PORTABLE),
     "ice40": (ICEBREAKER, device_forms(ICEBREAKER)),
     "ecp5": (ULX3S_25F, device_forms(ULX3S_25F)),
 }
