@@ -179,16 +179,23 @@ class Device:
         """
         self._ask_or_break(Request(Command.RESET))
 
-    def _packed(self, image: np.ndarray | bytes) -> bytes:
-        """An image as it goes over the line. Raises ValueError where it has another length than the board's."""
-        if not isinstance(image, bytes):
-            if self.network is None:
-                raise ValueError("Image must be bytes where the device has no network")
+    def _packed(self, images: list[np.ndarray | bytes]) -> list[bytes]:
+        """Images as they go over the line. Raises ValueError where one has another length than the board's."""
+        arrays = [image for image in images if not isinstance(image, bytes)]
+        if arrays and self.network is None:
+            raise ValueError("Image must be bytes where the device has no network")
+        if arrays and self.network is not None:
             edge = self.network.edges[self.network.device_input]
-            image = pack(device_values(image, self.network), edge).tobytes()
-        if len(image) != self.info.image_bytes:
-            raise ValueError(f"Image must be {self.info.image_bytes} bytes, not {len(image)}")
-        return image
+            if len({array.shape for array in arrays}) == 1:
+                arrays = [np.stack(arrays)]  # together in a fraction of the time
+            values = [pack(device_values(array, self.network), edge) for array in arrays]
+            rows = iter(np.concatenate([value.reshape(-1, value.shape[-1]) for value in values]))
+            images = [x if isinstance(x, bytes) else next(rows).tobytes() for x in images]
+        packed = [image for image in images if isinstance(image, bytes)]
+        for image in packed:
+            if len(image) != self.info.image_bytes:
+                raise ValueError(f"Image must be {self.info.image_bytes} bytes, not {len(image)}")
+        return packed
 
     def _answers(
         self, images: Iterable[np.ndarray | bytes], n_batch: int, ahead: int
@@ -198,8 +205,8 @@ class Device:
         sent: deque[int] = deque()  # images of each request
 
         def requests() -> Iterator[Request]:
-            packed = map(self._packed, images)
-            while together := list(islice(packed, n_batch or 1)):
+            waiting = iter(images)
+            while together := self._packed(list(islice(waiting, n_batch or 1))):
                 n_images = n_batch if len(together) == n_batch else 1
                 for k in range(0, len(together), n_images):
                     # Besides its own, images of the request before may be in the core.
