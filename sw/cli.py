@@ -370,6 +370,7 @@ def simulate(
     project = Project.find(network, board, plan_file=plan_file, fps=fps, clock_mhz=clock)
     chosen = project.images(images, images_from)
     folder = output or project.folder
+    built = None
     if level != "rtl":
         with terminal.progress("build") as bar:
             built = project.build(folder, progress=bar.fraction)
@@ -377,7 +378,7 @@ def simulate(
         f"simulation-{level}" if level != "rtl" else "simulation-link" if link else "simulation"
     )
     with terminal.progress("simulate") as bar:
-        if level != "rtl":
+        if built is not None:
             check = {"netlist": check_netlist, "bitstream": check_bitstream}[level]
             result = check(
                 project, built, chosen, folder=folder, simulator=simulator, progress=bar.steps
