@@ -11,8 +11,8 @@ UP5K = Capacity(
     single_port_rams=4,
     plan_lut4=(3_960,),
 )
-# As much as the placer finds places for: with 40 cells more it does not.
-HX1K = Capacity(lut4=1_280, block_rams=16, block_ram_bits=4_096, plan_lut4=(1_080,))
+# The placer found places for plans of up to this estimate, and for none that were larger.
+HX1K = Capacity(lut4=1_280, block_rams=16, block_ram_bits=4_096, plan_lut4=(1_100,))
 HX8K = Capacity(lut4=7_680, block_rams=32, block_ram_bits=4_096)
 
 ECP5_25 = Capacity(lut4=24_288, block_rams=56, block_ram_bits=18_432, dsp=28)
