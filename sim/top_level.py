@@ -26,8 +26,6 @@ def simulate_top_level(
     folder: Path,
     clock_error: float = CLOCK_ERROR,
     simulator: str | None = None,
-    verilog: str | None = None,
-    power_on_cycles: int = 100,
     progress: Progress | None = None,
 ) -> LinkResult:
     """Sends `images` through the serial line of `top`, as `rbonn run` does, and compares scores and labels with the golden model.
@@ -42,8 +40,6 @@ def simulate_top_level(
     folder : Path - emptied first; receives the files of the run
     clock_error : float - relative difference of the host's bit time, about -0.02 to 0.02
     simulator : "verilator", "icarus" or None (the first that is installed)
-    verilog : str or None - what is simulated in place of `top`, with the same module and ports
-    power_on_cycles : int - how long the host waits before its first byte
     progress : called with (what, done, of)
 
     Raises
@@ -53,7 +49,7 @@ def simulate_top_level(
     answers = GoldenModel(network).run(images)
     entry = network.edges[network.device_input]
     return simulate_link(
-        component_verilog(top, TOP) if verilog is None else verilog,
+        component_verilog(top, TOP),
         TOP,
         top.config.info,
         top.config.uart.divisor * (1 + clock_error),
@@ -62,6 +58,5 @@ def simulate_top_level(
         answers.labels.numpy(),
         folder=folder,
         simulator=simulator,
-        power_on_cycles=power_on_cycles,
         progress=progress,
     )
