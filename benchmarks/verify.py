@@ -1,0 +1,107 @@
+"""Speed of the simulations: of accelerators on every edge, and of a whole bitstream through its pins.
+
+    python benchmarks/verify.py
+
+Writes ``benchmarks/results/verify.json``. Cycles per second are of the simulator's processor time, so that they hold for a machine that does other things
+too; compilation is not in it (compiled simulations are kept in the cache), and stands apart for the bitstream.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from rbonn.sim.accelerator import simulate_accelerator
+from rbonn.sim.levels import check_bitstream
+from rbonn.sw.project import Project
+
+RESULT = Path(__file__).parent / "results" / "verify.json"
+
+CORES = (
+    # network, board, images, cycles per second asked for
+    ("mnist_cnn_1w1a", "icebreaker", 400, 300_000),
+    ("cifar10_resnet20_1w1a", "ulx3s-85f", 10, 20_000),
+)
+BITSTREAM = ("mnist_cnn_1w1a", "icebreaker", 5)
+MINUTES = 15
+"""Within which so many images shall have gone through the bitstream."""
+
+
+def children_seconds() -> float:
+    """Processor time of all finished child processes."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def core(network: str, board: str, images: int, asked: int) -> dict[str, Any]:
+    project = Project.find(network, board)
+    forms, elaboration = project.simulated("portable")
+    samples = project.images(min(images, 100))
+    chosen = np.resize(samples, (images, *samples.shape[1:]))
+    with tempfile.TemporaryDirectory(prefix="rbonn-") as name:
+        for folder in ("compiled", "measured"):
+            before = children_seconds()
+            result = simulate_accelerator(
+                project.network, elaboration, chosen, folder=Path(name) / folder
+            )
+            seconds = children_seconds() - before
+    assert result.mismatches == 0
+    return {
+        "network": network,
+        "board": board,
+        "forms": forms,
+        "simulator": result.simulator,
+        "images": result.images,
+        "boundaries_checked": result.boundaries_checked,
+        "values_compared": result.elements_compared,
+        "cycles": result.cycles_simulated,
+        "processor_seconds": round(seconds, 2),
+        "cycles_per_processor_second": round(result.cycles_simulated / seconds),
+        "asked_cycles_per_second": asked,
+    }
+
+
+def bitstream(network: str, board: str, images: int) -> dict[str, Any]:
+    project = Project.find(network, board)
+    with tempfile.TemporaryDirectory(prefix="rbonn-") as name:
+        built = project.build(Path(name) / "build")
+        before, started = children_seconds(), perf_counter()
+        result = check_bitstream(
+            project, built, project.images(images), folder=Path(name) / "simulation"
+        )
+        seconds = children_seconds() - before
+    return {
+        "network": network,
+        "board": board,
+        "simulator": result.simulator,
+        "images": result.images,
+        "mismatches": result.mismatches,
+        "values_compared": result.values_compared,
+        "cycles": result.cycles_simulated,
+        "parts": result.parts,
+        "processor_seconds": round(seconds),
+        "wall_seconds": round(perf_counter() - started),
+        "asked_seconds": 60 * MINUTES,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", choices=("cores", "bitstream"))
+    only = parser.parse_args().only
+    values = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    if only != "bitstream":
+        values["cores"] = [core(*case) for case in CORES]
+    if only != "cores":
+        values["bitstream"] = bitstream(*BITSTREAM)
+    RESULT.write_text(json.dumps(values, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
