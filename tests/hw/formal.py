@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, ClockDomain, Elaboratable, Module, Signal
+from amaranth.hdl import Assert, ClockDomain, Elaboratable, Module, Signal, Value
 
 from .netlists import cell_models
 
@@ -105,10 +105,11 @@ def prove_order(
 
 def assert_offer_holds(m: Module, o: Any) -> None:
     """Asserts that what is offered on the stream `o` and not taken is offered in the next cycle too."""
-    waited, offered = Signal(), Signal(len(o.payload))
-    m.d.sync += [waited.eq(o.valid & ~o.ready), offered.eq(o.payload)]
+    payload = Value.cast(o.payload)
+    waited, offered = Signal(), Signal(len(payload))
+    m.d.sync += [waited.eq(o.valid & ~o.ready), offered.eq(payload)]
     with m.If(waited):
-        m.d.comb += [Assert(o.valid), Assert(o.payload == offered)]
+        m.d.comb += [Assert(o.valid), Assert(payload == offered)]
 
 
 class _Order(Elaboratable):
