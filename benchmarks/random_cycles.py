@@ -56,10 +56,10 @@ HAS_NO_PART = (
     # Cells of devices: handshakes take the same cycles without them, and networks are simulated without.
     "rbonn.hw.primitives.ecp5",
     "rbonn.hw.primitives.ice40",
-    # What runs tools.
+    # What writes Verilog and runs tools.
     *(
         f"rbonn.sw.build.{name}"
-        for name in ("cache", "carry_cells", "flow", "packing", "process", "report", "result", "routed", "synthesis", "target", "toolchain")
+        for name in ("cache", "carry_cells", "design", "flow", "packing", "process", "report", "result", "routed", "synthesis", "target", "toolchain")
     ),
 )  # fmt: skip
 """Modules that come with the others."""

@@ -35,6 +35,7 @@ def rows() -> dict[str, list[str]]:
     calibrated = json.loads((RESULTS / "calibration_errors.json").read_text())
     costs = calibrated["held_out"]
     imagenet = json.loads((RESULTS / "planner_imagenet.json").read_text())["results"]
+    cycles = json.loads((RESULTS / "random_cycles.json").read_text())
     built = json.loads((RESULTS / "boards.json").read_text())["results"] + [
         {**result["build"], **result, "clock_asked_mhz": result["build"]["clock_mhz"]}
         for result in light
@@ -45,6 +46,7 @@ def rows() -> dict[str, list[str]]:
         "boards_tried": [_tried(board, built) for board in BOARDS.values()],
         "boards_short": [_board_short(board, built) for board in BOARDS.values()],
         "plans": [_plans(result) for result in plans],
+        "random_cycles": _random_cycles(cycles),
         "imagenet_plans": [_imagenet(result) for result in imagenet],
         "cifar10": [_cifar10(result) for result in cifar10],
         "cifar10_runs": [_cifar10_run(result) for result in cifar10],
@@ -129,6 +131,19 @@ def _plans(result: dict[str, Any]) -> str:
         ]
     greedy = result["greedy"]
     return _row(*cells, f"{result['seconds']}, {greedy['smallest_seconds']}, {greedy['seconds']}")
+
+
+def _random_cycles(result: dict[str, Any]) -> list[str]:
+    """What was asked of random accelerators, of how many, and of how many it holds."""
+    networks, fifos = result["networks"], result["fifos"]
+    return [
+        _row("every transfer of bytes and scores in the cycle that was played, every answer right", networks, result["equal"]),
+        _row("the interval is that of the slowest stage", networks, result["interval_is_the_slowest_stages"]),
+        _row("the first frame is held up nowhere, and its latency is the sum of the stages'", networks, result["latency_is_the_schedules"]),
+        _row("residual: FIFOs of the least depths keep the interval of FIFOs without limit", result["networks_with_fifos"], result["sufficient"]),
+        _row("one place less in one FIFO: slower, or nothing moves", fifos, result["one_less_is_slower_or_stands_still"]),
+        _row("of the others, those of the shallowest depth that is built", fifos - result["one_less_is_slower_or_stands_still"], result["no_fifo_is_shallower"]),
+    ]  # fmt: skip
 
 
 def _imagenet(result: dict[str, Any]) -> str:
