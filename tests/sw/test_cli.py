@@ -128,7 +128,7 @@ def test_a_network_that_does_not_fit_says_what_is_missing(rbonn, tmp_path) -> No
 def test_what_would_fit_is_told_and_is_in_the_json(rbonn, tmp_path) -> None:
     save_network(random_network((28, 28, 1), [], [1024]), tmp_path / "large.safetensors")
     command = ("plan", tmp_path / "large.safetensors", "--board", "icebreaker", "-q")
-    fails(rbonn(*command), "It would fit with the board ulx3s-")
+    fails(rbonn(*command), "It would fit with the board ")
     status, out, err = rbonn(*command, "--json")
     assert status == 1
     found = json.loads(out)

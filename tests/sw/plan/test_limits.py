@@ -45,7 +45,7 @@ def interval(network: Network, board: Board) -> int:
 
 @pytest.mark.parametrize(
     ("parts", "kinds"),
-    [({"lut4": 1900}, {"LUT4"}), ({"block_rams": 9}, {"block RAMs", "weight bandwidth"})],
+    [({"lut4": 2010}, {"LUT4"}), ({"block_rams": 9}, {"block RAMs", "weight bandwidth"})],
 )
 def test_more_of_what_binds_makes_the_plan_faster(parts: dict[str, int], kinds) -> None:
     board = board_with(**parts)

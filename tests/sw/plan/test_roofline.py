@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from rbonn.boards import BOARDS, ICEBREAKER, ULX3S_25F
+from rbonn.boards import BOARDS, ICEBREAKER, ICESTICK, ULX3S_25F
 from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import elaborate
 from rbonn.sw.models import find_network
@@ -89,7 +89,7 @@ def test_lookup_tables_per_lane_are_the_least_that_was_measured() -> None:
 
 
 @pytest.mark.parametrize("network", ["mnist_cnn_1w1a", "mnist_mlp_1w1a"])
-@pytest.mark.parametrize("board", sorted(BOARDS))
+@pytest.mark.parametrize("board", sorted(BOARDS.keys() - {ICESTICK.name}))  # too small for both
 def test_no_shipped_network_is_above_its_roof(network: str, board: str) -> None:
     project = Project.find(network, board)
     found = roofline(project.network, project.board, project.elaboration, project.clock_hz)
