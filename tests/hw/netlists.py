@@ -49,7 +49,7 @@ write_verilog -noattr -norename netlist.v
             (folder / file).write_text(text)
         log = folder / "yosys.log"
         status = run_tool([yosys.path, "-q", f"{TOP}.ys"], folder, log, timeout_seconds=300)
-        assert status == 0, last_error(log)
+        assert status == 0, f"status {status}: {last_error(log)}"
         return (folder / "netlist.v").read_text()
 
 
