@@ -12,7 +12,8 @@ from ..hw.top import Top, TopConfig
 from ..hw.uart import MIN_DIVISOR
 from ..sw.build.design import TOP, component_verilog
 from ..sw.errors import SimulationError
-from ..sw.project import Forms, Project
+from ..sw.host.device import keeps_up
+from ..sw.project import Forms, Project, baud_at
 from .cell_models import with_cell_models
 from .process import reason
 from .run import Progress, fresh_folder
@@ -22,15 +23,19 @@ _STOP_S = 10.0
 
 
 def virtual_top(project: Project, forms: Forms | None = None) -> Top:
-    """The top level of a project as it is for the board, but for the baud rate, which is the highest: fewer cycles are simulated for a byte.
+    """The top level of a project as it is for the board, but for the baud rate, which is the highest where the core keeps up with it: fewer cycles are simulated for a byte.
+
+    A host that is told the board's rate sends batches if the core keeps up with that, so where it does not keep up with the highest the rate stays the board's.
 
     Parameters
     ----------
     forms : "device", "portable" or None - as `Project.simulated` takes it
     """
-    baud = project.info.clock_hz // MIN_DIVISOR
+    info = project.info
+    fastest = info.clock_hz // MIN_DIVISOR
+    baud = fastest if keeps_up(info, fastest / 10) else baud_at(project.board, project.clock_hz)
     _, elaboration = project.simulated(forms)
-    config = TopConfig(project.info, baud, traces=project.traces)
+    config = TopConfig(info, baud, traces=project.traces)
     return config.component(elaboration.config.component())
 
 

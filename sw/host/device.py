@@ -43,6 +43,19 @@ class Benchmark:
         return self.clock_hz / self.interval_cycles
 
 
+def keeps_up(info: Info, bytes_per_second: float) -> bool:
+    """Whether a board's core, and the line back, are so fast that its receive buffer never fills, however many images come."""
+    byte_cycles = info.clock_hz / bytes_per_second
+    image_cycles = byte_cycles * info.image_bytes
+    answer_cycles = byte_cycles * info.answer_bytes
+    # Between two batches, bytes wait until the last answer of the one before has been sent.
+    waiting_cycles = LATENCY_INTERVALS * info.interval_cycles + answer_cycles
+    return (
+        max(info.interval_cycles, answer_cycles) < image_cycles
+        and waiting_cycles < byte_cycles * info.receive_buffer_bytes
+    )
+
+
 class Device:
     """A board behind a transport.
 
@@ -230,17 +243,7 @@ class Device:
                 raise self._strange(str(error)) from error
 
     def _keeps_up(self) -> bool:
-        """Whether the core, and the line back, are so fast that the receive buffer never fills, however many images come."""
-        info = self.info
-        byte_cycles = info.clock_hz / self.transport.bytes_per_second
-        image_cycles = byte_cycles * info.image_bytes
-        answer_cycles = byte_cycles * info.answer_bytes
-        # Between two batches, bytes wait until the last answer of the one before has been sent.
-        waiting_cycles = LATENCY_INTERVALS * info.interval_cycles + answer_cycles
-        return (
-            max(info.interval_cycles, answer_cycles) < image_cycles
-            and waiting_cycles < byte_cycles * info.receive_buffer_bytes
-        )
+        return keeps_up(self.info, self.transport.bytes_per_second)
 
     def _connect(self) -> None:
         """Synchronises, asks INFO and compares it with the network."""

@@ -71,7 +71,8 @@ class BadLine(Transport):
         self.patience_s = line.patience_s
 
     def _suffer(self, line_bytes: bytes) -> bytes:
-        if not line_bytes or self.rng.randrange(self.every):
+        # A transmission ends with a delimiter; how many reads it takes depends on the machine.
+        if b"\0" not in line_bytes or self.rng.randrange(self.every):
             return line_bytes
         self.faults += 1
         return self.fault(line_bytes, self.rng)
