@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..arguments import AsJson, Clock, Quiet
 from ..errors import DoesNotFitError, OutputError, UnknownNameError
 from ..terminal import Bar, Terminal
+from .arguments import AsJson, Clock, Quiet
 
 if TYPE_CHECKING:
-    from .files import Exploration
-    from .workers import Workers
+    from ..explore.files import Exploration
+    from ..explore.workers import Workers
 
 DEFAULT_FOLDER = Path("build/explore")
 DEFAULT_SEEDS = "1,2,3"
@@ -71,14 +71,14 @@ def explore(
 ) -> None:
     """Plan networks for boards over a range of frame rates, show the Pareto front, and build points of it."""
     from ..build.target import find_board
+    from ..explore.files import Exploration
+    from ..explore.planning import plan_all
+    from ..explore.points import front
+    from ..explore.rates import parse_rates
+    from ..explore.workers import open_workers
     from ..files import check_writable
     from ..models import find_network
     from ..report.exploration import exploration_tables
-    from .files import Exploration
-    from .planning import plan_all
-    from .points import front
-    from .rates import parse_rates
-    from .workers import open_workers
 
     terminal = Terminal(as_json, quiet)
     found = {network.hash(): network for network in map(find_network, networks)}
@@ -120,8 +120,8 @@ def _build(
     bar: Bar,
 ) -> None:
     """Builds `count` points of the front; what is known so far is written after each seed."""
-    from .builds import BuildStore, build_points
-    from .points import spread
+    from ..explore.builds import BuildStore, build_points
+    from ..explore.points import spread
 
     chosen = spread(exploration.front, count)
     store = BuildStore(folder)

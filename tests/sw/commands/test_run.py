@@ -9,9 +9,9 @@ from PIL import Image
 from rbonn.sw.datasets import Dataset, Split
 from rbonn.sw.network.file import save_network
 
-from .host.fake_board import FakeBoard, answer_to
-from .host.test_device import board_of, network
-from .program import fails
+from ..host.fake_board import FakeBoard, answer_to
+from ..host.test_device import board_of, network
+from ..program import fails
 
 IMAGES = np.random.default_rng(5).integers(0, 256, (12, 2, 2, 1), dtype=np.uint8)
 LABELS = np.array([answer_to(image.tobytes()).label for image in IMAGES])

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from ..errors import DeviceError, InputFileError
+from ..terminal import Terminal
 from .arguments import AsJson, BoardName, Clock, DataFolder, NetworkName, Quiet, Traced
-from .errors import DeviceError, InputFileError
-from .terminal import Terminal
 
 if TYPE_CHECKING:
-    from .host.device import Device
-    from .host.evaluation import Evaluation
-    from .host.protocol import Answer
-    from .network import Network
+    from ..host.device import Device
+    from ..host.evaluation import Evaluation
+    from ..host.protocol import Answer
+    from ..network import Network
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".gif", ".tif", ".tiff", ".webp")
 """Ends of the names of the files that are taken out of a folder."""
@@ -57,11 +57,11 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Send images to a board and print its answers; of a data set, how many are right and how fast they come."""
-    from .build.target import find_board
-    from .host.device import Device
-    from .host.ports import find_port
-    from .models import find_network
-    from .project import baud_at
+    from ..build.target import find_board
+    from ..host.device import Device
+    from ..host.ports import find_port
+    from ..models import find_network
+    from ..project import baud_at
 
     if bool(images) == (dataset is not None):
         raise typer.BadParameter("name images, or a data set with --dataset", param_hint="IMAGES")
@@ -96,8 +96,8 @@ def _images(
     path: Path, network: Network, *, resize: bool, invert: bool
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Names and raw images of a picture, of all pictures in a folder by name, or of a .npy file."""
-    from .host.images import read_image
-    from .models import load_images
+    from ..host.images import read_image
+    from ..models import load_images
 
     if path.suffix.lower() == ".npy":
         for k, image in enumerate(load_images(path, network)):
@@ -117,7 +117,7 @@ def _images(
 def _say_polarity(
     terminal: Terminal, named: list[tuple[str, np.ndarray]], network: Network
 ) -> None:
-    from .host.images import polarity_hint
+    from ..host.images import polarity_hint
 
     for name, image in named:
         if hint := polarity_hint(image, network):
@@ -153,9 +153,9 @@ def _compare(
     """Compares what the board recorded of the last image with the golden model, and says it; how many values differ."""
     if not edges:
         return 0
-    from .host.trace import trace_values
-    from .network.golden import GoldenModel
-    from .project import Project
+    from ..host.trace import trace_values
+    from ..network.golden import GoldenModel
+    from ..project import Project
 
     project = Project.find(network, board, clock_mhz=clock, traced=edges)
     if device.info.design_hash != project.info.design_hash:
@@ -182,7 +182,7 @@ def _test_set(
     network: Network, dataset: str, folder: Path | None, count: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first `count` test images of a data set and their labels."""
-    from .datasets import load_dataset
+    from ..datasets import load_dataset
 
     test = load_dataset(dataset, folder).test
     if test.images.shape[1:] != network.input_type.shape:
@@ -201,7 +201,7 @@ def _test_set(
 def _evaluate(
     terminal: Terminal, device: Device, network: Network, images: np.ndarray, labels: np.ndarray
 ) -> None:
-    from .host.evaluation import evaluate
+    from ..host.evaluation import evaluate
 
     with terminal.progress("run") as bar:
         found = evaluate(device, images, labels, bar.steps)

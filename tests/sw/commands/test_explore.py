@@ -8,9 +8,9 @@ import pytest
 from rbonn.sw.explore import builds
 from rbonn.sw.network import save_network
 
+from ..explore.fake_build import FakeBuild
+from ..explore.small_network import small_network
 from ..program import fails
-from .fake_build import FakeBuild
-from .small_network import small_network
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_without_a_plotting_library_everything_else_is_there(
     monkeypatch,
     tmp_path,
 ) -> None:
-    monkeypatch.setattr("rbonn.sw.explore.command.find_spec", lambda name: None)
+    monkeypatch.setattr("rbonn.sw.commands.explore.find_spec", lambda name: None)
     status, _, err = rbonn("explore", files[0], "-b", "icebreaker", "--fps", 1e4)
     assert status == 0
     assert "no plot: matplotlib is not installed" in err

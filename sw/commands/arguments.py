@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +27,18 @@ Clock = Annotated[
 Traced = Annotated[
     list[str] | None,
     typer.Option("--trace", help="Edge of the network that the board records; as often as wanted."),
+]
+ImagesFrom = Annotated[
+    Path | None, typer.Option(help="Images from a .npy file instead of the shipped samples.")
+]
+Simulator = Annotated[
+    str | None, typer.Option(help="verilator or icarus [default: the first that is installed].")
+]
+Forms = Annotated[
+    Literal["device", "portable"] | None,
+    typer.Option(
+        help="device: cell by cell; portable: arithmetic in the cells' place [default: portable for large designs]."
+    ),
 ]
 DataFolder = Annotated[
     Path | None,

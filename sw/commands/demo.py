@@ -1,52 +1,46 @@
-"""The whole way once, for a shipped network, without a board."""
+"""The command `rbonn demo`: the whole way once, for a shipped network, without a board."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
+from typing import Annotated
 
-from .models import samples_of
-from .network.golden import GoldenModel
-from .plan.plan import save_plan
-from .project import Project
-from .report.drawing import draw
-from .report.tables import (
-    Conversed,
-    Simulated,
-    build_table,
-    link_lines,
-    plan_table,
-    simulation_lines,
-)
-from .terminal import Terminal
+import typer
+
+from ..terminal import Terminal
+from .arguments import BoardName, Folder, Quiet
 
 SIMULATED_IMAGES = 10
 LINK_IMAGES = 4
 
-# Handed in, so that nothing below the command line depends on the simulator.
-Simulate = Callable[..., Simulated]
-"""`rbonn.sim.accelerator.simulate_accelerator`"""
-Converse = Callable[..., Conversed]
-"""`rbonn.sim.top_level.simulate_top_level`"""
 
+def demo(
+    network: Annotated[
+        str, typer.Argument(help="A shipped model, or a network file.")
+    ] = "mnist_cnn_1w1a",
+    board: BoardName = "icebreaker",
+    output: Folder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Everything once, without a board: golden model, plan, Verilog, simulation, bitstream, one answer."""
+    from ...sim.accelerator import simulate_accelerator
+    from ...sim.top_level import simulate_top_level
+    from ..models import samples_of
+    from ..network.golden import GoldenModel
+    from ..plan.plan import save_plan
+    from ..project import Project
+    from ..report.drawing import draw
+    from ..report.tables import build_table, link_lines, plan_table, simulation_lines
 
-def run_demo(
-    network: str,
-    board: str,
-    folder: Path | None,
-    terminal: Terminal,
-    simulate: Simulate,
-    converse: Converse,
-) -> bool:
-    """Golden model, plan, Verilog, simulation, bitstream and one answer, into `folder`; whether all is well."""
+    terminal = Terminal(quiet=quiet)
     start = monotonic()
     with terminal.progress("plan") as bar:
         bar.fraction("choosing the folding", 0)
         project = Project.find(network, board)
-    folder = folder or project.folder
+    folder = output or project.folder
     samples = samples_of(project.network)
 
     terminal.result(f"1. Golden model: {project.network.name}, integers only, in PyTorch")
@@ -66,7 +60,7 @@ def run_demo(
 
     terminal.result("\n4. Simulation: the Verilog against the golden model, with random stalls")
     with terminal.progress("simulate") as bar:
-        simulated = simulate(
+        simulated = simulate_accelerator(
             project.network,
             project.elaboration,
             samples.images[:SIMULATED_IMAGES],
@@ -78,7 +72,7 @@ def run_demo(
 
     terminal.result("\nand once more as a board does it: bits on the pins of the serial line")
     with terminal.progress("simulate") as bar:
-        conversed = converse(
+        conversed = simulate_top_level(
             project.network,
             project.top(),
             samples.images[:LINK_IMAGES],
@@ -107,4 +101,5 @@ def run_demo(
     program = "rbonn" if shutil.which("rbonn") else str(Path(sys.executable).parent / "rbonn")
     terminal.result(f"  {program} flash {network} --board {project.board.name}")
     terminal.result(f"  {program} run {network} --board {project.board.name} --port PORT IMAGE.png")
-    return not simulated.mismatches and not conversed.mismatches and built.timing_met
+    if simulated.mismatches or conversed.mismatches or not built.timing_met:
+        raise typer.Exit(1)

@@ -1,9 +1,9 @@
-"""`rbonn.sw.arguments`, and the clock of `rbonn build` as a user writes it."""
+"""`rbonn.sw.commands.arguments`, and the clock of `rbonn build` as a user writes it."""
 
 import pytest
 import typer
-from rbonn.sw.arguments import megahertz
 from rbonn.sw.cli import app
+from rbonn.sw.commands.arguments import megahertz
 from typer.testing import CliRunner
 
 
