@@ -19,7 +19,7 @@ from rbonn.hw.replay import Replay
 
 from .formal import prove
 from .formal_layer import Stimulus
-from .planted import plant
+from .planted import Fault, each_fault
 from .test_layer_formal import case_of
 
 pytestmark = pytest.mark.formal
@@ -58,21 +58,15 @@ def test_a_layer_never_takes_a_word_from_the_bank_that_is_being_written(
     assert prove_banks(tmp_path, kind, monkeypatch) == "PASS"
 
 
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("has_both.eq((has_both | (has_one & filled)) & ~release)", "has_both.eq(0)"),
-        ("has_one.eq(filled | has_both | (has_one & ~release))", "has_one.eq(filled | has_one)"),
-        (
-            "write_bank.eq(write_bank ^ (accept & write_is_last))",
-            "write_bank.eq(write_bank ^ accept)",
-        ),
-    ],
-)
+@each_fault(
+    Fault("never full", Replay, "has_both.eq((has_both | (has_one & filled)) & ~release)", "has_both.eq(0)"),
+    Fault("never empty", Replay, "has_one.eq(filled | has_both | (has_one & ~release))", "has_one.eq(filled | has_one)"),
+    Fault("a bank for each word", Replay, "write_bank.eq(write_bank ^ (accept & write_is_last))", "write_bank.eq(write_bank ^ accept)"),
+)  # fmt: skip
 def test_a_count_of_full_banks_that_is_wrong_is_found(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, Replay, line, fault)
+    fault.plant(monkeypatch)
     assert prove_banks(tmp_path, "clock enable", monkeypatch) == "FAIL"
 
 
@@ -112,15 +106,12 @@ def test_a_fifo_never_reads_the_word_that_it_writes(
     assert prove_fifo(tmp_path, depth, monkeypatch, **made_of) == "PASS"
 
 
+NEVER_FULL = Fault("never full", fifo.Fifo, "is_full.eq(n_taken == n_words - 1)", "is_full.eq(0)")
+
+
+@pytest.mark.parametrize(("depth", "made_of"), [(3, {}), (4, {"read_latency": 2})])
 def test_a_fifo_that_believes_to_have_one_word_more_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    depth: int, made_of: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, fifo.Fifo, "is_full.eq(n_taken == n_words - 1)", "is_full.eq(0)")
-    assert prove_fifo(tmp_path, 3, monkeypatch) == "FAIL"
-
-
-def test_the_same_in_block_ram_with_its_output_register_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plant(monkeypatch, fifo.Fifo, "is_full.eq(n_taken == n_words - 1)", "is_full.eq(0)")
-    assert prove_fifo(tmp_path, 4, monkeypatch, read_latency=2) == "FAIL"
+    NEVER_FULL.plant(monkeypatch)
+    assert prove_fifo(tmp_path, depth, monkeypatch, **made_of) == "FAIL"

@@ -11,13 +11,12 @@ from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Assert, Elaboratable, Module, Mux, Signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rbonn.hw import concat_channels
 from rbonn.hw.concat_channels import ConcatChannels, ConcatChannelsConfig
 
 from .affine_case import packed
 from .formal import assert_offer_holds, prove
 from .netlists import cells_of, netlist
-from .planted import plant
+from .planted import Fault, each_fault
 from .stream_driver import Stalls, capacity, drive
 from .verilog_driver import drive_verilog
 
@@ -201,21 +200,17 @@ def test_every_copy_comes_in_order_whatever_stalls_there_are(shape: tuple, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.formal
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("put.eq(self.i.valid & is_free)", "put.eq(self.i.valid)"),
-        ("get.eq((is_new | (copy != 0)) & (~self.o.valid | self.o.ready))", "get.eq(~self.o.valid | self.o.ready)"),
-        ("(~self.o.valid | self.o.ready)", "1"),
-        ('"free", get & is_last_copy, put', '"free", get, put'),
-        ("bank_out ^ is_last_copy", "bank_out ^ 1"),
-    ],
+@each_fault(
+    Fault("overwrites a word", ConcatChannels, "put.eq(self.i.valid & is_free)", "put.eq(self.i.valid)"),
+    Fault("reads too early", ConcatChannels, "get.eq((is_new | (copy != 0)) & (~self.o.valid | self.o.ready))", "get.eq(~self.o.valid | self.o.ready)"),
+    Fault("overwrites its output", ConcatChannels, "(~self.o.valid | self.o.ready)", "1"),
+    Fault("gives places back too early", ConcatChannels, '"free", get & is_last_copy, put', '"free", get, put'),
+    Fault("the wrong pixel's copy", ConcatChannels, "bank_out ^ is_last_copy", "bank_out ^ 1"),
 )  # fmt: skip
 def test_the_proof_finds_a_planted_fault(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A word overwritten, read too early, an output overwritten, places given back too early, the wrong pixel's copy."""
-    plant(monkeypatch, ConcatChannels, line, fault)
+    fault.plant(monkeypatch)
     config = ConcatChannelsConfig(2, 1, 1, 2, memory="logic")
-    bench = CopiesBench(concat_channels.ConcatChannels(config))
+    bench = CopiesBench(config.component())
     assert prove(bench, tmp_path, depth=12) == "FAIL"

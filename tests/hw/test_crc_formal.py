@@ -16,7 +16,7 @@ from rbonn.hw import crc
 from rbonn.hw.crc import Crc32
 
 from .formal import prove
-from .planted import plant
+from .planted import Fault, each_fault
 
 POLYNOMIAL = 0xEDB88320
 """Of CRC-32, the highest power least significant (ISO/IEC 8802-3, 3.2.9)."""
@@ -59,19 +59,15 @@ def test_a_byte_is_one_step_of_the_definition(tmp_path: Path) -> None:
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("self.i.ready.eq(bit == 7)", "self.i.ready.eq(bit == 6)"),
-        ("self.i.payload.bit_select(bit, 1)", "self.i.payload.bit_select(bit ^ 7, 1)"),
-        ("self.match.eq(register.match_detected)", "self.match.eq(register.crc[:31] == 0x2144DF1C)"),
-    ],
+@each_fault(
+    Fault("a bit too few", Crc32, "self.i.ready.eq(bit == 7)", "self.i.ready.eq(bit == 6)"),
+    Fault("the wrong end first", Crc32, "self.i.payload.bit_select(bit, 1)", "self.i.payload.bit_select(bit ^ 7, 1)"),
+    Fault("a match without the highest bit", Crc32, "self.match.eq(register.match_detected)", "self.match.eq(register.crc[:31] == 0x2144DF1C)"),
 )  # fmt: skip
 def test_a_planted_fault_is_found(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bit too few, the wrong end first, a match without the highest bit."""
-    plant(monkeypatch, Crc32, line, fault)
+    fault.plant(monkeypatch)
     assert prove_step(tmp_path) == "FAIL"
 
 

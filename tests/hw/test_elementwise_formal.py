@@ -15,7 +15,7 @@ from rbonn.hw.prelu import PReLU, PReLUConfig
 
 from . import affine_case, test_prelu
 from .formal import assert_offer_holds, prove
-from .planted import plant
+from .planted import Fault, each_fault
 
 pytestmark = pytest.mark.formal
 
@@ -128,35 +128,26 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(tmp_path: Path) 
     assert prove_affine(AFFINES["shifts"], tmp_path, patience=-1) == "FAIL"
 
 
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("enable.eq(~valid | queue.i.ready)", "enable.eq(1)"),
-        ("enable.eq(~valid | queue.i.ready)", "enable.eq(queue.i.ready & stage.i.valid)"),
-        ("range(cycles)", "range(cycles - 1)"),
-        ("valid = register\n", "valid = register | stage.i.valid\n"),
-    ],
-)
+@each_fault(
+    Fault("overwrites a result", pipeline_enable, "enable.eq(~valid | queue.i.ready)", "enable.eq(1)"),
+    Fault("leaves one inside", pipeline_enable, "enable.eq(~valid | queue.i.ready)", "enable.eq(queue.i.ready & stage.i.valid)"),
+    Fault("takes one too early", pipeline_enable, "range(cycles)", "range(cycles - 1)"),
+    Fault("makes one up", pipeline_enable, "valid = register\n", "valid = register | stage.i.valid\n"),
+)  # fmt: skip
 def test_a_planted_fault_in_the_handshake_is_found(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A result overwritten, left inside, taken too early, made up."""
-    faulty = plant(monkeypatch, pipeline_enable, line, fault)  # type: ignore[arg-type]
-    monkeypatch.setattr(affine, "pipeline_enable", faulty)
+    fault.plant(monkeypatch)
     assert prove_affine(AFFINES["shifts"], tmp_path) == "FAIL"
 
 
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("with m.If(self.i.valid & enable):\n            step", "with m.If(self.i.valid):\n            step"),
-        ("init=1 % groups", "init=0"),
-        ("init=words[0]", "init=words[-1]"),
-    ],
+@each_fault(
+    Fault("counts while nothing moves", PReLU, "with m.If(self.i.valid & enable):\n            step", "with m.If(self.i.valid):\n            step"),
+    Fault("starts at the wrong group", PReLU, "init=1 % groups", "init=0"),
+    Fault("starts with the wrong slope", PReLU, "init=words[0]", "init=words[-1]"),
 )  # fmt: skip
 def test_a_planted_fault_in_the_choice_of_channels_is_found(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counted while nothing moves, or from the wrong start on."""
-    plant(monkeypatch, PReLU, line, fault)
+    fault.plant(monkeypatch)
     assert prove_prelu(PRELUS["powers"], tmp_path) == "FAIL"

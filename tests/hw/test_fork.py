@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rbonn.hw.fork import Fork, ForkConfig
 
 from .formal import assert_offer_holds, prove
-from .planted import plant
+from .planted import Fault, each_fault
 from .stream_driver import Stalls
 
 
@@ -201,19 +201,15 @@ def test_every_branch_takes_every_transfer_once_in_every_reachable_state(
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("self.i.valid & ~has_taken[index]", "self.i.valid"),
-        ("(has_taken | takes) & waits.replicate(len(has_taken))", "has_taken | takes"),
-        ("(has_taken | takes).all()", "takes.all()"),
-        ("(has_taken | takes).all()", "(has_taken | takes).any()"),
-        ("self.i.valid & ~has_taken[index]", "self.i.valid & ~has_taken[index] & takes[0]"),
-    ],
-)
+@each_fault(
+    Fault("offers again", Fork, "self.i.valid & ~has_taken[index]", "self.i.valid"),
+    Fault("never forgets", Fork, "(has_taken | takes) & waits.replicate(len(has_taken))", "has_taken | takes"),
+    Fault("taken together only", Fork, "(has_taken | takes).all()", "takes.all()"),
+    Fault("accepts with the first", Fork, "(has_taken | takes).all()", "(has_taken | takes).any()"),
+    Fault("offers when the other one takes", Fork, "self.i.valid & ~has_taken[index]", "self.i.valid & ~has_taken[index] & takes[0]"),
+)  # fmt: skip
 def test_the_proof_finds_a_planted_fault(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Offered again, forgotten never, taken together only, accepted with the first, offered when the other one takes."""
-    faulty = plant(monkeypatch, Fork, line, fault)
-    assert prove(ForkBench(faulty(ForkConfig(2, 2))), tmp_path, depth=8) == "FAIL"
+    fault.plant(monkeypatch)
+    assert prove(ForkBench(ForkConfig(2, 2).component()), tmp_path, depth=8) == "FAIL"

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from amaranth.hdl import Cat, Const, Mux, Value
 from rbonn.hw.argmax import ArgMax, ArgMaxConfig
-from rbonn.hw.max_pool import MaxPool, MaxPoolConfig
+from rbonn.hw.max_pool import MaxPoolConfig
 from rbonn.hw.square_pool import SquarePool, SquarePoolConfig
 from rbonn.hw.thermometer import Thermometer, ThermometerConfig
 from rbonn.hw.threshold import Threshold, ThresholdConfig
 
 from .formal import prove
 from .formal_frames import Answer, FrameBench
-from .planted import plant
+from .planted import Fault, each_fault
 
 pytestmark = pytest.mark.formal
 
@@ -108,23 +108,15 @@ def test_the_time_until_an_answer_is_the_least_that_can_be_proved(tmp_path: Path
     assert prove_case("argmax", tmp_path, patience=-1) == "FAIL"
 
 
-@pytest.mark.parametrize(
-    ("name", "owner", "line", "fault"),
-    [
-        ("threshold", Threshold, "with m.If(self.i.valid & self.i.ready):", "with m.If(self.i.valid):"),
-        ("argmax", ArgMax, "is_first | ~difference[-1]", "~difference[-1]"),
-        ("argmax", ArgMax, "self.i.ready.eq(~valid | queue.i.ready)", "self.i.ready.eq(1)"),
-        ("thermometer", Thermometer, "self.i.valid | ~self.i.ready", "self.i.valid"),
-        ("max pool", SquarePool, "row == config.out_height * config.size - 1", "row == config.out_height * config.size"),
-    ],
+@each_fault(
+    Fault("counts what is not taken", Threshold, "with m.If(self.i.valid & self.i.ready):", "with m.If(self.i.valid):", "threshold"),
+    Fault("keeps the last image's largest", ArgMax, "is_first | ~difference[-1]", "~difference[-1]", "argmax"),
+    Fault("takes without room", ArgMax, "self.i.ready.eq(~valid | queue.i.ready)", "self.i.ready.eq(1)", "argmax"),
+    Fault("withdraws an offer", Thermometer, "self.i.valid | ~self.i.ready", "self.i.valid", "thermometer"),
+    Fault("a row too many", SquarePool, "row == config.out_height * config.size - 1", "row == config.out_height * config.size", "max pool"),
 )  # fmt: skip
 def test_a_planted_fault_is_found(
-    name: str, owner: type, line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if owner is SquarePool:  # whose subclasses are made already
-        monkeypatch.setattr(
-            MaxPool, "_rest_rows", plant(monkeypatch, owner, line, fault)._rest_rows
-        )
-    else:
-        plant(monkeypatch, owner, line, fault)
-    assert prove_case(name, tmp_path) == "FAIL"
+    fault.plant(monkeypatch)
+    assert prove_case(fault.case, tmp_path) == "FAIL"

@@ -18,7 +18,7 @@ from rbonn.hw.replay import Replay
 
 from .formal import prove
 from .formal_layer import LayerBench, Stimulus
-from .planted import plant
+from .planted import Fault, each_fault
 from .test_matrix_vector_layer import Case
 
 pytestmark = pytest.mark.formal
@@ -94,26 +94,22 @@ def test_the_documented_latency_is_the_least_that_can_be_proved(kind: str, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "owner", "line", "fault"),
-    [
-        ("credits, one beat", MatrixVector, "(self._has_credit(m, take & ends_row) | ~ends_row)", "C(1)"),
-        ("credits, one beat", MatrixVector, "Signal(range(places + 1), init=places)", "Signal(8, init=places + 1)"),
-        ("clock enable", MatrixVector, "return ~waits", "return C(1, 1)"),
-        ("clock enable, one beat, preset last", Replay, "self.i.ready.eq(~has_both)", "self.i.ready.eq(1)"),
-        ("credits", Replay, "self.beats.available.eq(has_one)", "self.beats.available.eq(1)"),
-        ("register, clock enable", Replay, "is_first.eq(beats.last)", "is_first.eq(1)"),
-        ("register, clock enable, slow memories", Replay, "first_use = beats.take & is_first", "first_use = beats.take & beats.last"),
-        ("register, offers in a register, credits, slow memories", Replay, "is_offered.eq(self.i.valid & ~moves)", "is_offered.eq(self.i.valid)"),
-        ("credits", Replay, "read_bank.eq(read_bank ^ release)", "read_bank.eq(read_bank ^ self.beats.take)"),
-    ],
+@each_fault(
+    Fault("does not wait for a credit", MatrixVector, "(self._has_credit(m, take & ends_row) | ~ends_row)", "C(1)", "credits, one beat"),
+    Fault("a credit too many", MatrixVector, "Signal(range(places + 1), init=places)", "Signal(8, init=places + 1)", "credits, one beat"),
+    Fault("the array moves on", MatrixVector, "return ~waits", "return C(1, 1)", "clock enable"),
+    Fault("overwrites a bank", Replay, "self.i.ready.eq(~has_both)", "self.i.ready.eq(1)", "clock enable, one beat, preset last"),
+    Fault("reads a bank too early", Replay, "self.beats.available.eq(has_one)", "self.beats.available.eq(1)", "credits"),
+    Fault("uses one word once", Replay, "is_first.eq(beats.last)", "is_first.eq(1)", "register, clock enable"),
+    Fault("takes a word with its last use", Replay, "first_use = beats.take & is_first", "first_use = beats.take & beats.last", "register, clock enable, slow memories"),
+    Fault("offers a word once more", Replay, "is_offered.eq(self.i.valid & ~moves)", "is_offered.eq(self.i.valid)", "register, offers in a register, credits, slow memories"),
+    Fault("gives a bank up too early", Replay, "read_bank.eq(read_bank ^ release)", "read_bank.eq(read_bank ^ self.beats.take)", "credits"),
 )  # fmt: skip
 def test_a_planted_fault_is_found(
-    kind: str, owner: type, line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A credit that is not waited for, one too many, an array that moves on, banks overwritten, read too early, given up too early, used once more."""
-    plant(monkeypatch, owner, line, fault)
-    assert prove_layer(tmp_path, kind) == "FAIL"
+    fault.plant(monkeypatch)
+    assert prove_layer(tmp_path, fault.case) == "FAIL"
 
 
 @pytest.mark.parametrize("kind", ["clock enable", "credits"])

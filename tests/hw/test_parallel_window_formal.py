@@ -9,7 +9,7 @@ from rbonn.hw import parallel_window
 from rbonn.hw.parallel_window import ParallelWindow, ParallelWindowConfig
 
 from .formal import assert_offer_holds, prove
-from .planted import plant
+from .planted import Fault, each_fault
 
 pytestmark = pytest.mark.formal
 
@@ -83,18 +83,15 @@ def test_windows_are_those_of_the_image(kind: str, tmp_path: Path) -> None:
     assert prove(Windows(config), tmp_path, depth=depth) == "PASS"
 
 
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("is_input = accept & (write.rows_above == j)", "is_input = write.rows_above == j"),
-        ("(self.o.valid & ~self.o.ready)", "self.o.valid"),
-        ("is_free.eq(~self.o.valid | (self.o.ready & is_direct))", "is_free.eq(1)"),
-        ("m.d.sync += is_read.eq(may_read | ~place)", "m.d.sync += is_read.eq(1)"),
-    ],
-)
-def test_a_fault_is_found(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@each_fault(
+    Fault("keeps what is not taken", ParallelWindow, "is_input = accept & (write.rows_above == j)", "is_input = write.rows_above == j"),
+    Fault("an offer counts as taken", ParallelWindow, "(self.o.valid & ~self.o.ready)", "self.o.valid"),
+    Fault("moves without room", ParallelWindow, "is_free.eq(~self.o.valid | (self.o.ready & is_direct))", "is_free.eq(1)"),
+    Fault("reads too early", ParallelWindow, "m.d.sync += is_read.eq(may_read | ~place)", "m.d.sync += is_read.eq(1)"),
+)  # fmt: skip
+def test_a_planted_fault_is_found(
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, ParallelWindow, line, fault)
+    fault.plant(monkeypatch)
     config, depth = CONFIGS["same"]
     assert prove(Windows(config), tmp_path, depth=depth) == "FAIL"

@@ -11,11 +11,10 @@ from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Assert, Elaboratable, Module, Mux, Signal, signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rbonn.hw import residual_add
 from rbonn.hw.residual_add import ResidualAdd, ResidualAddConfig
 
 from .formal import assert_offer_holds, prove
-from .planted import plant
+from .planted import Fault, each_fault
 from .stream_driver import Stalls, drive
 
 
@@ -158,20 +157,16 @@ def test_inputs_are_joined_in_order_whatever_stalls_there_are(tmp_path: Path) ->
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        ("self.i_0.ready.eq(queue.i.ready & self.i_1.valid)", "self.i_0.ready.eq(queue.i.ready)"),
-        ("self.i_1.ready.eq(queue.i.ready & self.i_0.valid)", "self.i_1.ready.eq(self.i_0.valid)"),
-        ("queue.i.valid.eq(self.i_0.valid & self.i_1.valid)", "queue.i.valid.eq(self.i_0.valid | self.i_1.valid)"),
-        ("config.queue.component()", "FifoConfig(config.output_width, 1).component()"),
-        ("total.eq(_saturated(a + b))", "total.eq(a + b)"),
-    ],
+@each_fault(
+    Fault("accepts one alone", ResidualAdd, "self.i_0.ready.eq(queue.i.ready & self.i_1.valid)", "self.i_0.ready.eq(queue.i.ready)"),
+    Fault("loses one", ResidualAdd, "self.i_1.ready.eq(queue.i.ready & self.i_0.valid)", "self.i_1.ready.eq(self.i_0.valid)"),
+    Fault("adds one alone", ResidualAdd, "queue.i.valid.eq(self.i_0.valid & self.i_1.valid)", "queue.i.valid.eq(self.i_0.valid | self.i_1.valid)"),
+    Fault("a place too few", ResidualAdd, "config.queue.component()", "FifoConfig(config.output_width, 1).component()"),
+    Fault("wraps around", ResidualAdd, "total.eq(_saturated(a + b))", "total.eq(a + b)"),
 )  # fmt: skip
 def test_the_proof_finds_a_planted_fault(
-    line: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Accepted alone, lost, made of one input, a place too few, wrapped around."""
-    plant(monkeypatch, ResidualAdd, line, fault)
-    bench = JoinBench(residual_add.ResidualAdd(ResidualAddConfig(4, 1)))
+    fault.plant(monkeypatch)
+    bench = JoinBench(ResidualAddConfig(4, 1).component())
     assert prove(bench, tmp_path, depth=8) == "FAIL"
