@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import hashlib
 import json
 import sys
 import tempfile
@@ -25,7 +24,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -34,6 +32,7 @@ import torch  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from rbonn.sw.errors import RbonnError  # noqa: E402
 from rbonn.sw.files import written_whole  # noqa: E402
+from rows import Row, finished, source_digest  # noqa: E402
 
 from tests.accelerator_batch import Outcome, run_batch  # noqa: E402
 from tests.drawn_accelerators import DrawnAccelerator, accelerators  # noqa: E402
@@ -44,8 +43,6 @@ SHARES = {"padding": 0.25, "residual": 0.10, "columns no power of two": 0.10}
 """Of all networks, at least."""
 
 DRAWS = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
-
-Row = dict[str, Any]
 
 
 def drawn(number: int, size: int) -> list[DrawnAccelerator]:
@@ -154,10 +151,7 @@ def sources() -> list[Path]:
 
 
 def source_key() -> str:
-    digest = hashlib.sha256()
-    for path in sources():
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return source_digest(sources())
 
 
 def _imported(path: Path) -> Iterator[Path]:
@@ -170,17 +164,6 @@ def _imported(path: Path) -> Iterator[Path]:
                 for file in (candidate.with_suffix(".py"), candidate / "__init__.py"):
                     if file.is_file():
                         yield file
-
-
-def finished(work: Path, key: str) -> Iterator[Row]:
-    """Rows of the same sources; a line that was not written to its end is left out."""
-    for line in work.read_text().splitlines() if work.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if row["key"] == key:
-            yield row
 
 
 def summary(rows: Sequence[Row]) -> Row:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import hashlib
 import json
 import os
 import random
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from rbonn.sw.files import written_whole
+from rows import finished, source_digest
 
 ROOT = Path(__file__).parents[1]
 RESULT = Path(__file__).parent / "results" / "mutants.json"
@@ -235,24 +235,10 @@ def outcome(fault: Fault, tree: Copy, runs: Sequence[str]) -> dict[str, Any]:
     return {**row, "seconds": round(time.time() - start)}
 
 
-def finished(work: Path, key: str) -> Iterator[dict[str, Any]]:
-    """Rows of the same sources; a line that was not written to its end is left out."""
-    for line in work.read_text().splitlines() if work.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if row["key"] == key:
-            yield row
-
-
 def source_key() -> str:
     """Of the hardware and its tests."""
-    digest = hashlib.sha256()
-    for folder in ("hw", "tests/hw"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    folders = ("hw", "tests/hw")
+    return source_digest(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def main() -> int:

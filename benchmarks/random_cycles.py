@@ -18,18 +18,15 @@ A row is kept in `--work` as soon as it is done, and done again when the hardwar
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -39,6 +36,7 @@ from rbonn.sw.plan.least_depths import least_depths  # noqa: E402
 from rbonn.sw.plan.play import PlayedAccelerator, play  # noqa: E402
 from rbonn.sw.plan.schedule import first_frame_latency  # noqa: E402
 from rbonn.sw.plan.skip_depths import LEAST_DEPTH  # noqa: E402
+from rows import Row, finished, source_digest  # noqa: E402
 
 from tests.random_accelerators import (  # noqa: E402
     RandomAccelerator,
@@ -63,8 +61,6 @@ HAS_NO_PART = (
     ),
 )  # fmt: skip
 """Modules that come with the others."""
-
-Row = dict[str, Any]
 
 
 def cycles_row(case: RandomAccelerator) -> Row:
@@ -173,21 +169,7 @@ def source_key() -> str:
         if name.startswith(packages) and not name.startswith(HAS_NO_PART) and module.__file__
     ]
     files += (ROOT / "tests").glob("random_*.py")
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def finished(work: Path, key: str) -> Iterator[Row]:
-    """Rows of the same sources; a line that was not written to its end is left out."""
-    for line in work.read_text().splitlines() if work.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if row["key"] == key:
-            yield row
+    return source_digest(files)
 
 
 def summary(rows: list[Row]) -> Row:
