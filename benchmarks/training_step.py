@@ -32,13 +32,7 @@ from rbonn.sw.files import written_whole
 from rbonn.sw.train.batches import Batch, Batches
 from rbonn.sw.train.compilation import has_compiler
 from rbonn.sw.train.distributed import Ranks
-from rbonn.sw.train.experiment import (
-    IMAGE_SHAPES,
-    N_CLASSES,
-    Experiment,
-    find_experiment,
-    load_experiment,
-)
+from rbonn.sw.train.experiment import Experiment, find_experiment, load_experiment
 from rbonn.sw.train.labelled_images import LabelledImages
 from rbonn.sw.train.layers import InputThermometer
 from rbonn.sw.train.networks import build_network
@@ -117,9 +111,7 @@ def step_of(experiment: Experiment, *, channels_last: bool) -> Callable[[Batch],
     """A function that makes one training step of the last stage on a batch."""
     torch.manual_seed(0)
     config = experiment.training
-    network = build_network(
-        experiment.network, IMAGE_SHAPES[experiment.dataset], N_CLASSES[experiment.dataset]
-    )
+    network = build_network(experiment.network, experiment.image, experiment.n_classes)
     order = torch.channels_last if channels_last else torch.contiguous_format
     network.to(memory_format=order)  # type: ignore[call-overload] - not in PyTorch's stubs
     if not channels_last:
@@ -142,12 +134,12 @@ def step_of(experiment: Experiment, *, channels_last: bool) -> Callable[[Batch],
 
 def batches_of(experiment: Experiment) -> Iterator[Batch]:
     """Augmented batches of random images, epoch after epoch."""
-    image = IMAGE_SHAPES[experiment.dataset]
+    image = experiment.image
     generator = torch.Generator().manual_seed(0)
     shape = (N_IMAGES, image.height, image.width, image.channels)
     images = LabelledImages(
         torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
-        torch.randint(0, N_CLASSES[experiment.dataset], (N_IMAGES,), generator=generator),
+        torch.randint(0, experiment.n_classes, (N_IMAGES,), generator=generator),
     )
     batches = Batches(
         images, experiment.augmentation, batch=experiment.training.batch, seed=0, ranks=Ranks()

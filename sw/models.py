@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from .. import models
-from .datasets import SAMPLED, Split, samples
+from .datasets import DATASETS, SAMPLED, PicturesConfig, Split, samples
 from .errors import InputFileError, UnknownNameError
+from .host.images import read_image
 from .names import nearest
 from .network import Network, load_network
+from .pictures import PICTURES, pictures_in
 
 SUFFIX = ".safetensors"
 
@@ -75,29 +77,46 @@ def samples_of(network: Network) -> Split:
     if dataset not in SAMPLED:
         raise InputFileError(
             f"No sample images are shipped for the data set of {network.name} ({dataset or 'not stated'})",
-            "Give images of your own with '--images-from FILE.npy'.",
+            "Give images of your own with '--images-from': a .npy file, or a folder of pictures.",
         )
     shipped = samples(dataset)
     if shipped.images.shape[1:] != network.input_type.shape:
         raise InputFileError(
             f"The sample images of {dataset} are {shipped.images.shape[1:]}, {network.name} takes {network.input_type.shape}",
-            "Give images of your own with '--images-from FILE.npy'.",
+            "Give images of your own with '--images-from': a .npy file, or a folder of pictures.",
         )
     return shipped
 
 
+def own_pictures(network: Network) -> PicturesConfig | None:
+    """What the pictures of the user's own that `network` was trained on consist of; None where it was trained on a published data set."""
+    if str(network.metadata.get("dataset", "")) in ("", *DATASETS):
+        return None
+    height, width, channels = network.input_type.shape
+    return PicturesConfig(
+        height=height,
+        width=width,
+        channels=channels,  # type: ignore[arg-type] - 1 or 3, as they were for the training
+        classes=network.class_names,
+    )
+
+
 def load_images(path: Path, network: Network) -> np.ndarray:
-    """Images from a ``.npy`` file: uint8 (n, height, width, channels), the shape that `network` takes.
+    """Images that `network` takes, uint8 (n, height, width, channels): from a ``.npy`` file, or from a picture or a folder of them, scaled.
 
     Raises
     ------
-    InputFileError - the file is missing, is not a plain array, or has another shape or type
+    InputFileError - the file is missing, is no picture and not a plain array either, or has another shape or type
     """
+    if path.is_dir() or path.suffix.lower() in PICTURES:
+        pictures = pictures_in(path) if path.is_dir() else [path]
+        return np.stack([read_image(picture, network, resize=True) for picture in pictures])
     try:
         images = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputFileError(
-            f"{path}: not a readable .npy file of numbers", "Save the images with numpy.save."
+            f"{path}: not a readable .npy file of numbers",
+            "Save the images with numpy.save, or name a folder of pictures.",
         ) from error
     expected = network.input_type.shape
     if (

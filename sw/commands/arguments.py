@@ -29,7 +29,10 @@ Traced = Annotated[
     typer.Option("--trace", help="Edge of the network that the board records; as often as wanted."),
 ]
 ImagesFrom = Annotated[
-    Path | None, typer.Option(help="Images from a .npy file instead of the shipped samples.")
+    Path | None,
+    typer.Option(
+        help="Images from a .npy file, a picture or a folder of pictures [default: the shipped samples]."
+    ),
 ]
 Simulator = Annotated[
     str | None, typer.Option(help="verilator or icarus [default: the first that is installed].")

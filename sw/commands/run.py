@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ..host.protocol import Answer
     from ..network import Network
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".gif", ".tif", ".tiff", ".webp")
-"""Ends of the names of the files that are taken out of a folder."""
-
 
 def run(
     network: NetworkName,
@@ -98,19 +95,13 @@ def _images(
     """Names and raw images of a picture, of all pictures in a folder by name, or of a .npy file."""
     from ..host.images import read_image
     from ..models import load_images
+    from ..pictures import pictures_in
 
     if path.suffix.lower() == ".npy":
         for k, image in enumerate(load_images(path, network)):
             yield f"{path}[{k}]", 255 - image if invert else image
         return
-    pictures = [path]
-    if path.is_dir():
-        pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
-        if not pictures:
-            raise InputFileError(
-                f"{path}: no picture in this folder", f"Pictures end in {', '.join(PICTURES)}."
-            )
-    for picture in pictures:
+    for picture in pictures_in(path) if path.is_dir() else [path]:
         yield str(picture), read_image(picture, network, resize=resize, invert=invert)
 
 
@@ -183,8 +174,11 @@ def _test_set(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first `count` test images of a data set and their labels."""
     from ..datasets import load_dataset
+    from ..models import own_pictures
 
-    test = load_dataset(dataset, folder).test
+    own = dataset == network.metadata.get("dataset")
+    pictures = own_pictures(network) if own else None
+    test = load_dataset(dataset, folder, pictures).test
     if test.images.shape[1:] != network.input_type.shape:
         raise InputFileError(
             f"{dataset} has images of {test.images.shape[1:]}, {network.name} takes {network.input_type.shape}",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import platformdirs
 
-from ..errors import UnknownNameError
+from ..errors import DatasetError, UnknownNameError
 from . import cifar10, mnist
 from .dataset import Dataset
+from .picture_folders import PicturesConfig, read_pictures
 from .published_file import ENVIRONMENT_VARIABLE
 
 DATASETS = ("mnist", "cifar10")
@@ -24,27 +25,38 @@ _READ = {"mnist": mnist.read_mnist, "cifar10": cifar10.read_cifar10}
 _DOWNLOAD = {"mnist": mnist.download_mnist, "cifar10": cifar10.download_cifar10}
 
 
-def load_dataset(name: str, folder: Path | None = None) -> Dataset:
+def load_dataset(
+    name: str, folder: Path | None = None, pictures: PicturesConfig | None = None
+) -> Dataset:
     """The data set called `name`; its arrays are writable and belong to the caller.
 
     Parameters
     ----------
-    name : str - ``mnist`` or ``cifar10``
-    folder : Path or None - where its files lie, see `mnist.read_mnist` and `cifar10.read_cifar10`; None for RBONN_DATA or, where that is
-        not set, the user's cache folder, which is filled by download on first use
+    name : str - ``mnist`` or ``cifar10``; with `pictures` any other
+    folder : Path or None - where its files lie, see `mnist.read_mnist`, `cifar10.read_cifar10` and `read_pictures`; None for RBONN_DATA or,
+        where that is not set, the user's cache folder, which is filled by download on first use
+    pictures : PicturesConfig or None - what a data set of one's own consists of
 
     Raises
     ------
     UnknownNameError - no such data set
-    DatasetError - a file is missing, truncated, or has another checksum than the published one, or cannot be downloaded
+    DatasetError - a file is missing, truncated, or has another checksum than the published one, or cannot be downloaded; pictures without
+        a folder
     OutputError - the cache folder cannot be written
     """
-    if name not in DATASETS:
+    if pictures is None and name not in DATASETS:
         raise UnknownNameError(
             f"Data set {name!r} does not exist", f"Known are {', '.join(DATASETS)}."
         )
     if folder is None and (value := os.environ.get(ENVIRONMENT_VARIABLE)):
         folder = Path(value)
+    if pictures is not None:
+        if folder is None:
+            raise DatasetError(
+                f"{name} is a data set of your own, and its folder is not known",
+                f"Give the folder with --data or {ENVIRONMENT_VARIABLE}.",
+            )
+        return read_pictures(name, pictures, folder)
     if folder is None:
         folder = cache_folder(name)
         _DOWNLOAD[name](folder)

@@ -14,10 +14,10 @@ import numpy as np
 import safetensors
 from torch import Tensor, nn
 
+from ..datasets import PicturesConfig
 from ..errors import CheckpointError, UnknownNameError, UnsupportedLayerError
 from ..network import EdgeType, Network, UInt
 from ..train.checkpoint import FORMAT, load_checkpoint, load_network_tensors, refuse_state
-from ..train.experiment import IMAGE_SHAPES
 from .lowering import lower
 from .stream_format import FixedPoint
 
@@ -34,12 +34,14 @@ class Trained:
     name : str
     image : EdgeType - raw pixels
     metadata : dict - ``dataset`` and ``title`` of the experiment; empty for a user's own module
+    pictures : PicturesConfig or None - of the experiment, where its data set is one of the user's own
     """
 
     module: nn.Module
     name: str
     image: EdgeType
     metadata: dict[str, Any]
+    pictures: PicturesConfig | None = None
 
     def lowered(
         self, calibration: np.ndarray | None = None, fixed_point: FixedPoint | None = None
@@ -94,10 +96,12 @@ def read_trained(
     """
     if module is None:
         network, experiment = load_checkpoint(path)
-        found = IMAGE_SHAPES[experiment.dataset]
+        found = experiment.image
         shape = image_shape or (found.height, found.width, found.channels)
         metadata = {"dataset": experiment.dataset, "title": experiment.title}
-        return Trained(network, name or experiment.name, _pixels(shape), metadata)
+        return Trained(
+            network, name or experiment.name, _pixels(shape), metadata, experiment.pictures
+        )
     make = _find(module)
     try:
         network = make()

@@ -55,8 +55,10 @@ def export(
     check_writable(output.parent)
     progress("lowering", 0, 1)
     trained = read_trained(checkpoint, module=module, image_shape=image_shape, name=None)
-    dataset = dataset or trained.metadata.get("dataset")
-    found = load_dataset(dataset, data) if dataset else None
+    own = trained.metadata.get("dataset")
+    dataset = dataset or own
+    pictures = trained.pictures if dataset == own else None
+    found = load_dataset(dataset, data, pictures) if dataset else None
     network = trained.lowered(_calibration_images(found), fixed_point)
     metadata = {**network.metadata, "command": command}
     agreement = None

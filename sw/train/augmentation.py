@@ -51,7 +51,7 @@ class AugmentationConfig:
     usual augmentation of CIFAR-10 (there with 0 coming in)
     """
 
-    crop_pixels: Annotated[int, Field(ge=0, le=27)] = 0
+    crop_pixels: Annotated[int, Field(ge=0)] = 0
     flip: bool = False
     shift_pixels: _Limit = 0.0
     rotation_degrees: _Limit = 0.0

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, ExperimentError, OutputError
 from ..files import written_whole
-from .experiment import IMAGE_SHAPES, N_CLASSES, Experiment, parse_experiment
+from .experiment import Experiment, parse_experiment
 from .networks import Network, build_network
 
 FORMAT = "rbonn.checkpoint"
@@ -145,9 +145,7 @@ def refuse_state(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def new_network(experiment: Experiment) -> Network:
     """A freshly initialised network for the experiment's data set."""
-    return build_network(
-        experiment.network, IMAGE_SHAPES[experiment.dataset], N_CLASSES[experiment.dataset]
-    )
+    return build_network(experiment.network, experiment.image, experiment.n_classes)
 
 
 def load_network_tensors(network: Network, tensors: dict[str, Tensor], path: Path) -> None:

@@ -13,16 +13,15 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ..datasets import DATASET_CLASSES, DATASET_SHAPES
+from ..datasets import DATASET_CLASSES, DATASET_SHAPES, DATASETS, PicturesConfig
 from ..errors import ExperimentError, UnknownNameError
 from .augmentation import AugmentationConfig
 from .distillation import DistillationConfig
-from .experiment_problems import problem_of, reject_unknown_keys
+from .experiment_problems import problem_of, reject_unknown_keys, suggestion
 from .networks import CnnConfig, ImageShape, NetworkConfig, build_network
 
 _Rate = Annotated[float, Field(ge=0, lt=1)]
-IMAGE_SHAPES = {name: ImageShape(*shape) for name, shape in DATASET_SHAPES.items()}
-N_CLASSES = {name: len(classes) for name, classes in DATASET_CLASSES.items()}
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +108,31 @@ class Experiment:
     ----------
     name : str - ``<data>_<shape>_<w>w<a>a``
     title : str - one line for people
-    dataset : str - ``mnist`` or ``cifar10``
+    dataset : str - ``mnist`` or ``cifar10``; with `pictures` the name of a data set of one's own
+    pictures : PicturesConfig or None - what that data set consists of
     network : NetworkConfig - ``kind`` says which
     training, augmentation : TrainingConfig, AugmentationConfig
     distillation : DistillationConfig or None - None: the labels alone teach
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    name: _Name
     title: str
-    dataset: Literal["mnist", "cifar10"]
+    dataset: _Name
+    pictures: PicturesConfig | None = None
     network: Annotated[NetworkConfig, Field(discriminator="kind")]
     training: TrainingConfig
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     distillation: DistillationConfig | None = None
+
+    @property
+    def image(self) -> ImageShape:
+        """The shape of the data set's images."""
+        shape = self.pictures.image_shape if self.pictures else DATASET_SHAPES[self.dataset]
+        return ImageShape(*shape)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.pictures.classes if self.pictures else DATASET_CLASSES[self.dataset])
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -189,6 +200,7 @@ def parse_experiment(values: dict[str, Any], source: str) -> Experiment:
         ) from error
     except ValidationError as error:
         raise problem_of(error, source) from error
+    _check_images(experiment, source)
     try:
         _check_network(experiment)
     except (
@@ -204,10 +216,31 @@ def parse_experiment(values: dict[str, Any], source: str) -> Experiment:
     return experiment
 
 
+def _check_images(experiment: Experiment, source: str) -> None:
+    """Raises ExperimentError where the data set is not known, or its images are too small for the augmentation."""
+    name, published = experiment.dataset, experiment.dataset in DATASETS
+    if experiment.pictures and published:
+        raise ExperimentError(
+            f"{source}: pictures: {name} is a published data set, not one of your own",
+            "Choose another name in 'dataset', or remove the table.",
+        )
+    if not experiment.pictures and not published:
+        raise ExperimentError(
+            f"{source}: dataset: there is no {name!r}, nor a table [pictures] that says what it consists of",
+            suggestion(name, DATASETS),
+        )
+    image, crop = experiment.image, experiment.augmentation.crop_pixels
+    if crop >= min(image.height, image.width):
+        raise ExperimentError(
+            f"{source}: augmentation.crop_pixels: must be below {min(image.height, image.width)}, the images' size, not {crop}",
+            "Choose fewer pixels.",
+        )
+
+
 def _check_network(experiment: Experiment) -> None:
     """Builds the network without memory for its tensors. Raises ValueError, or what PyTorch has in mind, where that cannot be done."""
     config = experiment.network
-    shape = (IMAGE_SHAPES[experiment.dataset], N_CLASSES[experiment.dataset])
+    shape = (experiment.image, experiment.n_classes)
     plain = config
     if isinstance(config, CnnConfig):
         convolutions = (dataclasses.replace(c, codewords=None) for c in config.convolutions)

@@ -54,9 +54,9 @@ def problem_of(invalid: ValidationError, source: str) -> ExperimentError:
     hint = "Correct that key; docs/training.md has all of them."
     if problem.startswith("union_tag"):  # its place is the table, its value the whole of it
         key, value = f"{key}.kind", value.get("kind") if isinstance(value, dict) else None
-        hint = _suggestion(value, _KINDS)
-    elif problem == "literal_error":
-        hint = _suggestion(value, re.findall("'([^']*)'", context["expected"]))
+        hint = suggestion(value, _KINDS)
+    elif problem == "literal_error" and (words := re.findall("'([^']*)'", context["expected"])):
+        hint = suggestion(value, words)
     elif problem == "tuple_type" and isinstance(value, dict):
         hint = f"Write [[{key}]] with double brackets: there may be several."
     elif problem == "dataclass_type" and isinstance(value, list) and key:
@@ -79,9 +79,7 @@ def reject_unknown_keys(values: Any, annotation: Any, source: str, place: str = 
     for key, value in values.items():
         name = f"{place}.{key}".lstrip(".")
         if key not in hints:
-            raise ExperimentError(
-                f"{source}: unknown key {name!r}", _suggestion(key, sorted(hints))
-            )
+            raise ExperimentError(f"{source}: unknown key {name!r}", suggestion(key, sorted(hints)))
         reject_unknown_keys(value, hints[key], source, name)
 
 
@@ -93,7 +91,7 @@ def _key(place: tuple[int | str, ...]) -> str:
     return "".join(parts).lstrip(".")
 
 
-def _suggestion(word: Any, known: Iterable[str]) -> str:
+def suggestion(word: Any, known: Iterable[str]) -> str:
     """The known word that is near to `word`, if one is, and all known ones."""
     known = list(known)
     near = difflib.get_close_matches(word, known, n=1) if isinstance(word, str) else []

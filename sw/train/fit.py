@@ -60,7 +60,7 @@ def train(
         _configure(config.training)
         if ranks.is_main and not quiet:
             logging.getLogger(__package__).setLevel(logging.INFO)
-        dataset = load_dataset(config.dataset, data)
+        dataset = load_dataset(config.dataset, data, config.pictures)
         distillation = load_distillation(config, output)
         training = Training(
             config,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,13 @@ class LabelledImages:
 
     def part(self, indices: Tensor) -> LabelledImages:
         return LabelledImages(self.images[indices], self.labels[indices])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of images and labels, in hexadecimal."""
+        digest = hashlib.sha256(str(tuple(self.images.shape)).encode())
+        for values in (self.images, self.labels):
+            digest.update(values.contiguous().numpy().data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,6 +94,7 @@ class Training:
         self.output = output
         self.last_path = output / LAST
         self.best_path = output / CHECKPOINT
+        self._images = train_set.fingerprint()
         self.parts = share_out(train_set, config)
         self.batches = Batches(
             self.parts.training,
@@ -238,7 +239,8 @@ class Training:
 
     def resume(self) -> None:
         """Takes up the state in `last_path`. Raises CheckpointError as `read_state` does, and where the best epoch's network is lost."""
-        contents = read_state(self.last_path, self.experiment, self._teacher, self.ranks)
+        made_with = (self.experiment, self._teacher, Surroundings.of(self.ranks, self._images))
+        contents = read_state(self.last_path, *made_with, warns=self.ranks.is_main)
         if self.ranks.is_main:
             remove_leftovers(self.last_path, self.best_path)
         with damage_named(self.last_path):
@@ -287,7 +289,8 @@ class Training:
         self._tick()
         if self.ranks.is_main:
             results = {"history": self.history.to_json(), "teacher": self._teacher}
-            results |= self.position.results() | Surroundings.of(self.ranks).results()
+            results |= self.position.results()
+            results |= Surroundings.of(self.ranks, self._images).results()
             tensors = self._state.tensors()
             save_checkpoint(self.last_path, CheckpointFile(self.experiment, results, tensors))
         self._saved, self._kept = time.monotonic(), replace(self.position)

@@ -1,4 +1,4 @@
-"""What decides the bits of a training beside its experiment: how many processes, which kind of device, which PyTorch."""
+"""What decides the bits of a training beside its experiment: how many processes, which kind of device, which PyTorch, which images."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ class Surroundings:
     processes : int
     device : str - ``cpu`` or ``cuda``
     torch : str - version of PyTorch
+    images : str - SHA-256 of the training set: pictures of one's own may change between two parts of a training
     """
 
     processes: int
     device: str
     torch: str
+    images: str
 
     @classmethod
-    def of(cls, ranks: Ranks) -> Surroundings:
-        return cls(ranks.size, ranks.device.type, str(torch.__version__))
+    def of(cls, ranks: Ranks, images: str) -> Surroundings:
+        return cls(ranks.size, ranks.device.type, str(torch.__version__), images)
 
     def results(self) -> dict[str, Any]:
         """For a checkpoint's metadata."""
@@ -49,7 +51,7 @@ class Surroundings:
 
         Raises
         ------
-        CheckpointError - another number of processes, or another kind of device
+        CheckpointError - another number of processes, another kind of device, or other images
         """
         processes = results.get("processes", self.processes)
         if processes != self.processes:
@@ -62,6 +64,11 @@ class Surroundings:
             raise CheckpointError(
                 f"{path}: a training on {device}, not on {self.device}: its sums would be rounded in another way",
                 f"Resume it {_placed(device)}, or train in another output folder.",
+            )
+        if results.get("images", self.images) != self.images:
+            raise CheckpointError(
+                f"{path}: a training on other images than those of the data set as it is now",
+                "Resume it with the images that it began with, or train in another output folder.",
             )
         version = results.get("torch", self.torch)
         if version != self.torch and warns:

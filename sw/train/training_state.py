@@ -15,7 +15,6 @@ from torch import Tensor
 from ..errors import CheckpointError, InputFileError
 from .averaging import Averaging
 from .checkpoint import CheckpointFile, load_network_tensors, network_tensors, read_checkpoint
-from .distributed import Ranks
 from .experiment import Experiment
 from .networks import Network
 from .recurrent import RecurrentOptimisation
@@ -78,12 +77,17 @@ class Position:
 
 
 def read_state(
-    path: Path, experiment: Experiment, teacher: str | None, ranks: Ranks
+    path: Path,
+    experiment: Experiment,
+    teacher: str | None,
+    surroundings: Surroundings,
+    *,
+    warns: bool,
 ) -> CheckpointFile:
     """The checkpoint of a training of `experiment` with the teacher of that fingerprint (None: without one).
 
-    Raises CheckpointError where it is missing, damaged, of another experiment, or of another teacher, or where `ranks` would not go on to
-    the same bits.
+    Raises CheckpointError where it is missing, damaged, of another experiment, or of another teacher, or where it would not go on to the
+    same bits in these `surroundings`; `warns` as `Surroundings.check` has it.
     """
     if not path.exists():
         raise CheckpointError(
@@ -97,7 +101,7 @@ def read_state(
             f"{path}: the teacher was another network when this training started",
             "Put the teacher's checkpoint back that was there, or train in another output folder.",
         )
-    Surroundings.of(ranks).check(contents.results, path, warns=ranks.is_main)
+    surroundings.check(contents.results, path, warns=warns)
     return contents
 
 

@@ -1,6 +1,7 @@
 """`rbonn run`: pictures, folders, arrays and data sets through a board in Python."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeBoard:
 
 
 def save_picture(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image[..., 0]).save(path)
 
 
@@ -64,7 +65,7 @@ def test_a_data_set_gives_accuracy_confusion_and_speeds(
     wrong = LABELS.copy()
     wrong[0] = (wrong[0] + 1) % 3
     dataset = Dataset("drawn", ("a", "b", "c"), Split(IMAGES, wrong), Split(IMAGES, wrong))
-    monkeypatch.setattr("rbonn.sw.datasets.load_dataset", lambda name, folder: dataset)
+    monkeypatch.setattr("rbonn.sw.datasets.load_dataset", lambda name, folder, pictures: dataset)
     arguments = ("run", "net.safetensors", "-p", "x", "--dataset", "drawn", "-q")
     status, out, _ = rbonn(*arguments, "--json", "--images", 10)
     found = json.loads(out)
@@ -78,10 +79,29 @@ def test_a_data_set_gives_accuracy_confusion_and_speeds(
     board.writes.clear()
     other = Split(np.zeros((4, 3, 3, 1), np.uint8), np.zeros(4, np.uint8))
     monkeypatch.setattr(
-        "rbonn.sw.datasets.load_dataset", lambda name, folder: Dataset("drawn", (), other, other)
+        "rbonn.sw.datasets.load_dataset",
+        lambda name, folder, pictures: Dataset("drawn", (), other, other),
     )
     fails(rbonn(*arguments), "images of (3, 3, 1)")
     assert not board.writes
+
+
+def test_pictures_of_ones_own_are_known_by_their_networks_classes(
+    rbonn, board: FakeBoard, tmp_path: Path
+) -> None:
+    given = network()
+    save_network(replace(given, metadata={"dataset": "own"}), tmp_path / "net.safetensors")
+    names = given.class_names
+    for k, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
+        save_picture(Path("own", "test", names[label], f"{k}.png"), image)
+        save_picture(Path("own", "train", names[k % len(names)], f"{k}.png"), image)
+    arguments = ("run", "net.safetensors", "-p", "x", "--dataset", "own", "--data", "own", "-q")
+    status, out, _ = rbonn(*arguments, "--json")
+    assert status == 0
+    assert json.loads(out)["accuracy"] == 1
+    assert len(set(LABELS.tolist())) == len(names)
+    fails(rbonn(*arguments[:-2], "a", "-q"), "no such folder of the data set own")
+    fails(rbonn("run", "net.safetensors", "-p", "x", "--dataset", "owm"), "'owm' does not exist")
 
 
 def test_what_cannot_be_sent_is_refused(rbonn, board: FakeBoard) -> None:

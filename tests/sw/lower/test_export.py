@@ -42,7 +42,7 @@ def dataset(monkeypatch):
         monkeypatch.setattr(
             module_under_test,
             "load_dataset",
-            lambda name, folder: Dataset(name, names, split, split),
+            lambda name, folder, pictures: Dataset(name, names, split, split),
         )
 
     return offer

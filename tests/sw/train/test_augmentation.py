@@ -187,7 +187,7 @@ def test_a_crop_as_large_as_the_image_is_refused():
         augment(images, torch.arange(1), config=AugmentationConfig(crop_pixels=5), seed=0, epoch=0)
 
 
-@pytest.mark.parametrize("crop_pixels", [-1, 28, 1.5])
+@pytest.mark.parametrize("crop_pixels", [-1, 1.5])
 def test_a_crop_out_of_range_is_refused_where_experiments_are_read(crop_pixels):
     adapter = TypeAdapter(AugmentationConfig)
     assert adapter.validate_python({"crop_pixels": 27, "flip": True}).crop_pixels == 27

@@ -30,6 +30,13 @@ batch = 16
 [[training.stages]]
 epochs = 3
 """
+PICTURES = """
+[pictures]
+height = 28
+width = 28
+channels = 1
+classes = ["a", "b"]
+"""
 
 
 def write(tmp_path, text):
@@ -140,7 +147,48 @@ def test_the_shipped_mlp_is_an_mlp():
             "unknown key 'distillation.teacherr'",
             "Did you mean 'teacher'?",
         ),
-        ('"mnist"', '"mnits"', 'dataset: must be .*, not "mnits"', "Did you mean 'mnist'"),
+        (
+            '"mnist"',
+            '"mnits"',
+            r"dataset: there is no 'mnits', nor a table \[pictures\]",
+            "Did you mean 'mnist'",
+        ),
+        (
+            '"mnist"',
+            '"mnist"' + PICTURES,
+            "pictures: mnist is a published data set",
+            "another name",
+        ),
+        (
+            '"mnist"',
+            '"own"' + PICTURES.replace("height", "hight"),
+            "unknown key 'pictures.hight'",
+            "Did you mean 'height'?",
+        ),
+        (
+            '"mnist"',
+            '"own"' + PICTURES.replace("28", "1025", 1),
+            "pictures.height: must be at most 1024, not 1025",
+            "Correct",
+        ),
+        (
+            '"mnist"',
+            '"own"' + PICTURES.replace("= 1", "= 2"),
+            "pictures.channels: must be 1 or 3, not 2",
+            "Correct",
+        ),
+        (
+            '"mnist"',
+            '"own"' + PICTURES.replace('"b"', '"a"'),
+            "pictures: classes must be different",
+            "Correct",
+        ),
+        (
+            "batch = 16",
+            "batch = 16\n[augmentation]\ncrop_pixels = 28",
+            "augmentation.crop_pixels: must be below 28, the images' size, not 28",
+            "fewer",
+        ),
         ('"cnn"', '"rnn"', 'network.kind: "rnn" is no kind of network', "Did you mean 'cnn'?"),
         ('"cnn"', '"ncv"', 'network.kind: "ncv" is no kind of network', "Did you mean 'cnv'?"),
         ('"cnn"', "5", "network.kind: 5 is no kind of network", "Known are mlp, cnn,"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from rbonn.sw.datasets import PicturesConfig
 from rbonn.sw.train.augmentation import AugmentationConfig
 from rbonn.sw.train.distillation import DistillationConfig
 from rbonn.sw.train.experiment import (
@@ -25,6 +26,7 @@ KEYS, _, NETWORKS = SECTION.partition("A network's keys")
 ROWS = re.findall(r"^\| `([a-z0-9_.]+)` \| (`[^`]+`|required|none) \| .+ \|$", KEYS, re.MULTILINE)
 TABLES = {
     "": Experiment,
+    "pictures.": PicturesConfig,
     "training.": TrainingConfig,
     "training.stages.": StageConfig,
     "augmentation.": AugmentationConfig,

@@ -42,7 +42,7 @@ def bars(n, seed):
 @pytest.fixture(autouse=True)
 def data(monkeypatch):
     dataset = Dataset("mnist", tuple("0123456789"), bars(300, 0), bars(50, 1))
-    monkeypatch.setattr(fit, "load_dataset", lambda name, folder: dataset)
+    monkeypatch.setattr(fit, "load_dataset", lambda name, folder, pictures: dataset)
     yield dataset
     torch.use_deterministic_algorithms(False)
     torch.utils.deterministic.fill_uninitialized_memory = True
