@@ -37,3 +37,9 @@ def is_at_most(numbers: Sequence[int], others: Sequence[int]) -> bool:
 def price(cost: Resources, prices: Prices) -> int:
     """What it counts altogether."""
     return sum(a * b for a, b in zip(amounts(cost), prices, strict=True))
+
+
+def only(kind: int) -> Prices:
+    """Prices by which nothing counts but one kind."""
+    cells, block_rams, dsp, ff = (int(kind == k) for k in range(4))
+    return cells, block_rams, dsp, ff

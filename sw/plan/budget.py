@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...boards.board import Board
-from .amounts import Prices, amounts, resources
+from .amounts import amounts, only, resources
 from .choice import Question
 from .costs import LINK
 from .resources import Resources, placed
@@ -40,7 +40,7 @@ def lacking(question: Question, limit: int, board: Board) -> str:
         for kind in SCARCEST_FIRST:
             left = [*amounts(rest)]
             left[kind] = _MUCH
-            least = question.least(limit, resources(left), _only(kind))
+            least = question.least(limit, resources(left), only(kind))
             if least is not None and least + amounts(link)[kind] > amounts(there)[kind]:
                 short.append(_in_words(kind, least + amounts(link)[kind], board))
         if short:
@@ -57,12 +57,6 @@ def shortage(total: Resources, board: Board) -> str:
         if amounts(total)[kind] > there[kind]
     ]
     return ", and ".join(short) or "nothing is exceeded"
-
-
-def _only(kind: int) -> Prices:
-    """Prices by which nothing counts but one kind."""
-    cells, block_rams, dsp, ff = (int(kind == k) for k in range(4))
-    return cells, block_rams, dsp, ff
 
 
 def _in_words(kind: int, needed: int, board: Board) -> str:

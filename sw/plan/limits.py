@@ -1,29 +1,29 @@
 """What keeps a plan from being faster: for each layer that sets the interval, the resource of which its next faster foldings take more than is left.
 
-A faster plan needs a faster folding of every layer whose interval is the accelerator's. The solver of `choice` says whether such foldings of them all fit beside
-the other layers as they are planned. Where they do not, each kind of resource is judged for itself: the least that faster foldings take more of it, against
-what the plan leaves. Where no kind alone is short, it is the one of which the cheapest foldings together take too much.
+A faster plan needs a faster folding of every layer whose interval is the accelerator's. The solver of `choice` looks for such foldings of them all that fit beside
+the other layers as they are planned, converters between them included; what it finds is elaborated, so FIFOs count too. Where none fits, each kind of resource is judged for itself: the least
+that faster foldings take more of it, against what the plan leaves. Where no kind alone is short, it is the one of which the cheapest foldings together take too much.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from ...boards.board import Board
 from ..build.elaborate import Elaboration
 from ..build.skips import find_skips
 from ..network import Add, Conv, Dense, Network, Node
-from .amounts import amounts, resources
-from .budget import SCARCEST_FIRST, budget
-from .choice import Options, Question
+from .amounts import amounts, is_at_most, only, resources
+from .budget import PLENTY, SCARCEST_FIRST, budget
+from .choice import Choice, Options, Question
 from .costs import accelerator_cost
-from .folding import Folding
-from .options import Option, layer_options
+from .joints import find_joints
+from .options import Option, layer_options, option_of
 from .plan import AcceleratorPlan
 from .resources import BLOCK_RAM_SHAPES
-from .search import fair_prices
+from .search import fair_prices, total_cost
 
 Binds = Literal["cycles", "LUT4", "block RAMs", "weight bandwidth", "DSP", "flip-flops"]
 """What keeps a layer from being faster. "cycles": no folding of it is. "weight bandwidth": block RAMs, of which its weights take as many as deliver enough
@@ -63,32 +63,85 @@ def limits_of(
     known = known or {}
     interval = elaboration.config.interval_cycles
     slowest = _slowest_layers(network, elaboration)
-    chosen = {
-        name: _chosen(known.get(name) or layer_options(network, node, board), plan.foldings[name])
+    faster = {
+        name: [o for o in known.get(name) or layer_options(network, node, board) if o.cycles < interval]
         for name, node in slowest.items()
         if isinstance(node, Conv | Dense)
-    }
-    faster = {
-        name: [option for option in options if option.cycles < interval]
-        for name, (_, options) in chosen.items()
-    }
+    }  # fmt: skip
     fixed = [name for name in slowest if not faster.get(name)]
     if fixed:
         return Limits(
             tuple(slowest), cast("dict[str, Binds]", dict.fromkeys(fixed, "cycles")), "cycles"
         )
-    left = _left(board, elaboration)
-    if _fits(faster, [current for current, _ in chosen.values()], left, board):
+    shortage = _Faster(network, plan, board, elaboration, faster).shortage()
+    if shortage is None:
         return Limits(tuple(slowest), {}, None)
-    extra = {
-        name: [_more(option, current) for option in faster[name]]
-        for name, (current, _) in chosen.items()
-    }
-    kind, needed = _short(extra, left) or _short_together(extra, left, board)
+    kind, needed, left = shortage
     binding: dict[str, Binds] = {
         name: _kind_of(network, name, faster[name], kind, board) for name in slowest
     }
-    return Limits(tuple(slowest), binding, _KINDS[kind], needed, left[kind])
+    return Limits(tuple(slowest), binding, _KINDS[kind], needed, left)
+
+
+class _Faster:
+    """Faster foldings of the slowest layers, beside the others as they are planned."""
+
+    def __init__(
+        self,
+        network: Network,
+        plan: AcceleratorPlan,
+        board: Board,
+        elaboration: Elaboration,
+        faster: Mapping[str, Sequence[Option]],
+    ) -> None:
+        self.network, self.plan, self.board = network, plan, board
+        self.interval = elaboration.config.interval_cycles
+        self.total = amounts(accelerator_cost(elaboration.config, board.family))
+        self.left = self._left()
+        current = {
+            node.name: option_of(network, node, plan.foldings[node.name], board)
+            for node in network.device_nodes
+            if isinstance(node, Conv | Dense)
+        }
+        # A layer that waits for slower ones keeps its folding, however late its windows are.
+        options = {
+            name: faster.get(name) or [replace(option, pace_cycles=0)]
+            for name, option in current.items()
+        }
+        self.question = Question(options, find_joints(network), board.family)
+        self.planned = amounts(self.question.cost(current))
+
+    def shortage(self) -> tuple[int, int, int] | None:
+        """The kind of resource that keeps them from fitting, how much more of it they take and how much is left; None where they fit."""
+        prices = fair_prices(self.board)
+        there = resources([a + b for a, b in zip(self.left, self.planned, strict=True)])
+        choice = self.question.cheapest(self.interval - 1, there, prices)
+        if choice is not None and is_at_most(self._more(choice), self.left):
+            return None
+        for kind in SCARCEST_FIRST:
+            least = self.question.least(self.interval - 1, PLENTY, only(kind))
+            if least is not None and least - self.planned[kind] > self.left[kind]:
+                return kind, least - self.planned[kind], self.left[kind]
+        choice = choice or self.question.cheapest(self.interval - 1, PLENTY, prices)
+        assert choice is not None, "each layer has a faster option"
+        more = self._more(choice)
+        if is_at_most(more, self.left):
+            return None
+        kind = max(SCARCEST_FIRST, key=lambda k: (more[k] - self.left[k]) * max(prices[k], 1))
+        return kind, more[kind], self.left[kind]
+
+    def _more(self, choice: Choice) -> tuple[int, ...]:
+        """What an accelerator of these foldings takes more than the plan's, FIFOs included."""
+        foldings = {name: option.folding for name, option in choice.options.items()}
+        total = total_cost(self.network, self.plan.foldings | foldings, self.board)
+        return tuple(a - b for a, b in zip(amounts(total), self.total, strict=True))
+
+    def _left(self) -> tuple[int, ...]:
+        """What the plan leaves of the smallest budget that it fits."""
+        budgets = self.board.capacity.lut4_budgets
+        lut4 = next((lut4 for lut4 in budgets if self.total[0] <= lut4), budgets[-1])
+        there = amounts(budget(self.board, lut4))
+        return tuple(a - b for a, b in zip(there, self.total, strict=True))
 
 
 def _slowest_layers(network: Network, elaboration: Elaboration) -> dict[str, Node]:
@@ -110,64 +163,6 @@ def _slowest_layers(network: Network, elaboration: Elaboration) -> dict[str, Nod
         if node is not None:
             found[node.name] = node
     return found
-
-
-def _chosen(options: Sequence[Option], folding: Folding) -> tuple[Option, Sequence[Option]]:
-    """The option that the plan takes (of those with the same numbers, where a plan was written by hand), and all."""
-    same = [option for option in options if option.folding == folding]
-    alike = [o for o in options if (o.folding.pe, o.folding.simd) == (folding.pe, folding.simd)]
-    slowest = options[-1:]
-    return (same or alike or slowest)[0], options
-
-
-def _more(option: Option, than: Option) -> tuple[int, ...]:
-    return tuple(a - b for a, b in zip(amounts(option.cost), amounts(than.cost), strict=True))
-
-
-def _left(board: Board, elaboration: Elaboration) -> tuple[int, ...]:
-    """What the plan leaves of the smallest budget that it fits."""
-    total = accelerator_cost(elaboration.config, board.family)
-    cells = amounts(total)[0]
-    budgets = board.capacity.lut4_budgets
-    lut4 = next((lut4 for lut4 in budgets if cells <= lut4), budgets[-1])
-    return tuple(a - b for a, b in zip(amounts(budget(board, lut4)), amounts(total), strict=True))
-
-
-def _fits(
-    faster: Mapping[str, list[Option]],
-    current: list[Option],
-    left: tuple[int, ...],
-    board: Board,
-) -> bool:
-    """Whether there is a faster folding for each layer so that all fit in the place of the `current` ones and what is `left`."""
-    there = [sum(kind) for kind in zip(left, *(amounts(o.cost) for o in current), strict=True)]
-    slowest = max(option.cycles for options in faster.values() for option in options)
-    question = Question(faster, (), board.family)
-    return question.least(slowest, resources(there), fair_prices(board)) is not None
-
-
-def _short(
-    extra: Mapping[str, list[tuple[int, ...]]], left: tuple[int, ...]
-) -> tuple[int, int] | None:
-    """The kind of which even the least is too much, and that."""
-    for kind in SCARCEST_FIRST:
-        least = sum(min(more[kind] for more in options) for options in extra.values())
-        if least > left[kind]:
-            return kind, least
-    return None
-
-
-def _short_together(
-    extra: Mapping[str, list[tuple[int, ...]]], left: tuple[int, ...], board: Board
-) -> tuple[int, int]:
-    """The kind of which the cheapest foldings take too much, and how much."""
-    prices = fair_prices(board)
-    total = [0] * len(left)
-    for options in extra.values():
-        cheapest = min(options, key=lambda more: sum(a * p for a, p in zip(more, prices, strict=True)))  # fmt: skip
-        total = [a + b for a, b in zip(total, cheapest, strict=True)]
-    kind = max(SCARCEST_FIRST, key=lambda kind: (total[kind] - left[kind]) * max(prices[kind], 1))
-    return kind, total[kind]
 
 
 def _kind_of(

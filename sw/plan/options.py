@@ -79,6 +79,12 @@ def layer_options(network: Network, node: Conv | Dense, board: Board) -> list[Op
     return undominated(found)
 
 
+def option_of(network: Network, node: Conv | Dense, folding: Folding, board: Board) -> Option:
+    """A layer as a plan folds it, its presets where the planner would put them."""
+    behind = _Behind(network, board)
+    return _option(network, node, absorbed_by(network, node), folding, board, behind)
+
+
 def _forms(
     network: Network, node: Conv | Dense, pe: int, simd: int, board: Board
 ) -> Iterator[Folding]:

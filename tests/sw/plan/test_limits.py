@@ -57,6 +57,16 @@ def test_more_of_what_binds_makes_the_plan_faster(parts: dict[str, int], kinds) 
     assert interval(NETWORK, board_with()) < interval(NETWORK, board)
 
 
+@pytest.mark.parametrize("lut4", [1480, 1520, 1640, 1900])
+def test_with_what_is_missing_there_is_a_faster_plan(lut4: int) -> None:
+    """Of some, enough cells are left for faster foldings, not for the converters between them."""
+    board = board_with(plan_lut4=(lut4,))
+    found = limits(NETWORK, board)
+    assert found.kind == "LUT4"
+    larger = board_with(plan_lut4=(lut4 + found.needed - found.left,))
+    assert interval(NETWORK, larger) < interval(NETWORK, board)
+
+
 def test_what_is_left_is_of_the_smallest_budget_that_the_plan_fits() -> None:
     one, two = board_with(plan_lut4=(1520,)), board_with(plan_lut4=(1520, 1600))
     plan = make_plan(NETWORK, one)
