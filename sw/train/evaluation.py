@@ -80,14 +80,15 @@ def recalibrate(network: nn.Module, images: Tensor) -> None:
 
     Parameters
     ----------
-    network : Module - left in training mode
+    network : Module - is put in eval mode
     images : Tensor (n, height, width, channels) uint8 - in batches of 500 that count the same; what does not fill one is left out, but
         fewer than 500 are one batch
     """
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
-    network.train()
+    network.eval()  # with the weights that are judged: in training, the official modes look ahead
     for norm in norms:
+        norm.train()
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average
     device = device_of(network)
@@ -96,3 +97,4 @@ def recalibrate(network: nn.Module, images: Tensor) -> None:
         network(pixels(images[start : start + _BATCH].to(device)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+        norm.eval()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from rbonn.sw.train.evaluation import accuracy, pixels, recalibrate, wilson_interval
+from rbonn.sw.train.layers import RBOLinear
 from torch import nn
 
 
@@ -20,6 +21,7 @@ def test_recalibration_averages_the_statistics_of_the_batches(monkeypatch):
     torch.testing.assert_close(norm.running_mean, batches.mean(2).mean(0), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(norm.running_var, batches.var(2).mean(0), rtol=1e-4, atol=1e-4)
     assert norm.momentum == 0.1
+    assert not any(module.training for module in network.modules())
 
 
 @pytest.mark.parametrize(("n", "n_counted"), [(501, 500), (1499, 1000), (1000, 1000), (7, 7)])
@@ -34,6 +36,21 @@ def test_recalibration_leaves_out_what_fills_no_batch(n, n_counted):
         norm.running_mean.double(), batches.mean(1).mean(0), rtol=1e-5, atol=0
     )
     torch.testing.assert_close(norm.running_var.double(), batches.var(1).mean(0), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("mode", ["paper", "official", "official_ranked", "off"])
+def test_recalibrated_statistics_are_those_of_the_weights_that_are_judged(mode):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), RBOLinear(6, 5, mode=mode), nn.BatchNorm1d(5)).train()
+    if network[1].official:  # in training its bits are others than those judged
+        network[1].previous_gradient.copy_(network[1].weight.detach().sign())
+        assert not torch.equal(network[1].weight_ahead() >= 0, network[1].weight >= 0)
+    images = torch.randint(0, 256, (40, 1, 6, 1), dtype=torch.uint8)
+    recalibrate(network, images)
+    network.eval()
+    scores = network(pixels(images))  # (image, channel)
+    torch.testing.assert_close(scores.mean(0), torch.zeros(5), rtol=0, atol=1e-4)
+    torch.testing.assert_close(scores.std(0), torch.ones(5), rtol=1e-3, atol=0)
 
 
 def test_a_network_is_judged_in_eval_mode_and_keeps_its_statistics():
