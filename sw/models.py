@@ -16,12 +16,18 @@ from .names import nearest
 from .network import Network, load_network
 from .pictures import PICTURES, pictures_in
 
-SUFFIX = ".safetensors"
+SUFFIX, TEACHERS = ".safetensors", "teachers"
 
 
 def model_names() -> list[str]:
     """Names of the shipped networks, sorted."""
     return sorted(path.stem for path in _folder().glob(f"*{SUFFIX}"))
+
+
+def shipped_teacher(name: str) -> Path | None:
+    """The checkpoint of a real-valued network that ships to teach binary ones; None where there is none of that name."""
+    path = _folder() / TEACHERS / f"{name}{SUFFIX}"
+    return path if path.is_file() else None
 
 
 def find_network(name_or_path: str) -> Network:

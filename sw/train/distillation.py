@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import CheckpointError, ExperimentError
+from ..models import shipped_teacher
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -24,7 +25,7 @@ class DistillationConfig:
 
     Parameters
     ----------
-    teacher : str - name of an experiment, whose checkpoint lies in a folder of that name beside the student's, or path of a checkpoint
+    teacher : str - name of an experiment, whose checkpoint lies in a folder of that name beside the student's or ships, or path of a checkpoint
     temperature : float - T, by which both networks' scores are divided before the softmax
     label_share : float - part of the loss that is the labels' cross-entropy, 0 to 1; 0 is the published recipe
     """
@@ -110,8 +111,8 @@ def teacher_path(teacher: str, output: Path) -> Path:
 
     Parameters
     ----------
-    teacher : str - name of an experiment: ``NAME/checkpoint.safetensors`` beside `output`; or, with a separator or a suffix, the path of a
-        checkpoint or of the folder that it lies in
+    teacher : str - name of an experiment: ``NAME/checkpoint.safetensors`` beside `output`, else the teacher that ships under that name; or,
+        with a separator or a suffix, the path of a checkpoint or of the folder that it lies in
     output : Path - the student's folder
 
     Raises
@@ -124,6 +125,8 @@ def teacher_path(teacher: str, output: Path) -> Path:
     path = output.absolute().parent / teacher if named else Path(teacher)
     if named or path.is_dir():
         path /= CHECKPOINT
+    if named and not path.is_file() and (shipped := shipped_teacher(teacher)) is not None:
+        return shipped
     if not path.is_file():
         hint = "Name a checkpoint.safetensors of 'rbonn train', or an experiment."
         if named:

@@ -192,6 +192,21 @@ def test_a_teacher_is_found_by_the_path_of_its_file_or_folder(tmp_path):
         assert teacher_path(str(teacher), tmp_path / "s") == folder / "checkpoint.safetensors"
 
 
+def test_a_named_teacher_may_ship_and_one_trained_beside_the_student_counts_before_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("rbonn.sw.models._folder", lambda: tmp_path / "models")
+    save_teacher(tmp_path / "t")
+    trained = tmp_path / "t" / "checkpoint.safetensors"
+    shipped = tmp_path / "models" / "teachers" / "t.safetensors"
+    shipped.parent.mkdir(parents=True)
+    shipped.write_bytes(trained.read_bytes())
+    assert teacher_path("t", tmp_path / "s") == trained
+    assert teacher_path("t", tmp_path / "elsewhere" / "s") == shipped
+    with pytest.raises(CheckpointError, match="no checkpoint of the teacher 'u'"):
+        teacher_path("u", tmp_path / "s")
+
+
 def test_an_experiment_without_distillation_has_no_teacher(tmp_path):
     assert load_distillation(experiment("s"), tmp_path / "s") is None
 
