@@ -1,6 +1,7 @@
 """Calibrates the costs of `sw.plan`: synthesises the sample, fits, and says how far predictions are from what was not fitted.
 
     python benchmarks/calibrate.py synthesise --jobs 2     # resumable: rows that are there stay; about 25 minutes of one core
+    python benchmarks/calibrate.py synthesise --again      # after a change of the hardware: rows whose Verilog is another now are made anew
     python benchmarks/calibrate.py fit                     # the designed sample's rows into sw/plan/coefficients.py
     python benchmarks/calibrate.py judge                   # errors on the held-out sample into results/calibration_errors.json
     python benchmarks/calibrate.py networks                # builds whole networks and compares, into the same file; resumable, minutes each
@@ -47,7 +48,7 @@ def known_rows() -> dict[str, dict[str, Any]]:
 
 
 def synthesise(jobs: int, blocks: list[str], again: bool = False) -> None:
-    """Synthesises what the table lacks, of blocks with one of these texts in their names, and writes the table after each row; `again`: all of them."""
+    """Synthesises what the table lacks, of blocks with one of these texts in their names, and writes the table after each row; `again`: also what has other Verilog now."""
     check_sample()
     use_in_amaranth()
     yosys = find_tool("yosys")
@@ -62,10 +63,14 @@ def synthesise(jobs: int, blocks: list[str], again: bool = False) -> None:
     link = {family: link_cells(board, yosys) for family, board in BOARD_OF.items()}
     write_table(rows, cases, link, str(yosys))
     with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(synthesised, case, yosys): case for case in wanted}
+        running = {
+            pool.submit(synthesised, case, yosys, rows.get(case.digest)): case for case in wanted
+        }
         try:
             for done, future in enumerate(as_completed(running), 1):
                 case, row = running[future], future.result()
+                if row == rows.get(case.digest):
+                    continue
                 rows[case.digest] = row
                 write_table(rows, cases, link, str(yosys))
                 what = f"{case.part}, {case.family}, {case.block}: {case.name}"
@@ -134,7 +139,9 @@ def main() -> None:
     command = commands.add_parser("synthesise")
     command.add_argument("blocks", nargs="*", help="only blocks with one of these in their names")
     command.add_argument("--jobs", type=int, default=1)
-    command.add_argument("--again", action="store_true", help="blocks whose hardware has changed")
+    command.add_argument(
+        "--again", action="store_true", help="also blocks whose Verilog has changed"
+    )
     commands.add_parser("fit")
     commands.add_parser("judge")
     commands.add_parser("networks").add_argument("--again", action="store_true")
