@@ -1,8 +1,9 @@
 """An iCE40's bitstream as Verilog: unpacked, turned back into logic, and every used part of the chip accounted for.
 
 `iceunpack` gives the configuration of each tile, `icebox_vlog` the logic that it makes: lookup tables, flip-flops and carries tile by tile, block RAMs with their
-contents, pins, and the wires between them as they run. Three things it does not say aloud, so they are looked for here: multipliers, single-port RAMs and other
-hard blocks are left out; a pin that leads to a PLL is left open; and a port without a pin becomes an input that leads nowhere.
+contents, pins, and the wires between them as they run. Three things it does not say aloud, so they are looked for here: hard blocks are left out, of which
+multipliers are added and others refused (single-port RAMs, oscillators: no design of this project has them); a pin that leads to a PLL is left open; and a port
+without a pin becomes an input that leads nowhere.
 
 References
 ----------
@@ -15,6 +16,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from ..boards import Board
@@ -31,11 +33,17 @@ from ..sw.errors import (
 )
 from .cell_models import cell_models
 from .chip import CHIP, ports_of
+from .ice40_multipliers import CELL, multipliers_of
+from .ice40_tiles import Place, Tile, Wire, nets_of, tiles_of
 
 REBUILDS = "icebox_vlog"
 
-_TILE = re.compile(r"^\.(\w+)_tile (\d+) (\d+)$", re.MULTILINE)
-_SEGMENT = re.compile(r"^// \((\d+), (\d+), '(.*)'\)$", re.MULTILINE)
+_RUNS = re.compile(r"(sp|span)(4|12)_|(neigh|logic)_op_|local_|glb_netwk_")
+"""Wires on which a net only runs through a tile."""
+
+_REST = re.compile(r"^/\* DSP.*\n", re.MULTILINE)
+"""What `icebox_vlog` writes in place of a multiplier, for people to read."""
+
 _UNMATCHED = re.compile(r"^// Warning: unmatched port '(.*)'$", re.MULTILINE)
 _INSTANCE = re.compile(r"^(SB_\w+)", re.MULTILINE)
 _PLL = re.compile(r"^(SB_PLL40_\w+) #\((.*?)^\) .*?^\);", re.MULTILINE | re.DOTALL)
@@ -50,6 +58,12 @@ def find_icebox() -> Path:
             "Install it, on Debian and Ubuntu with: apt-get install fpga-icestorm",
         )
     return Path(path)
+
+
+def icebox_files() -> list[Path]:
+    """The program and what it knows of the chip. Raises ToolchainNotFoundError where it is missing."""
+    program = find_icebox().resolve()
+    return [program, *sorted(program.parent.glob("icebox*.py"))]
 
 
 def bitstream_verilog(built: BuildResult, board: Board, clock_hz: int) -> tuple[str, Counter[str]]:
@@ -67,17 +81,15 @@ def bitstream_verilog(built: BuildResult, board: Board, clock_hz: int) -> tuple[
         work = Path(name)
         shutil.copyfile(built.bitstream, work / f"{TOP}.bin")
         shutil.copyfile(built.bitstream.with_suffix(".pcf"), work / f"{TOP}.pcf")
-        tiles = work / f"{TOP}.asc"
-        _run([unpack.path, f"{TOP}.bin", tiles.name], work)
-        options = ["-S", "-n", CHIP, "-d", board.package.lower(), "-p", f"{TOP}.pcf"]
-        verilog = _run([icebox, *options, tiles.name], work)
-        kinds = {
-            (int(x), int(y)): kind
-            for kind, x, y in _TILE.findall(tiles.read_text(encoding="ascii"))
-        }
+        unpacked = work / f"{TOP}.asc"
+        _run([unpack.path, f"{TOP}.bin", unpacked.name], work)
+        options = ["-n", CHIP, "-d", board.package.lower(), "-p", f"{TOP}.pcf"]
+        verilog = _run([icebox, *options, unpacked.name], work)
+        tiles = tiles_of(unpacked.read_text(encoding="ascii"))
+    nets = nets_of(verilog)
+    verilog = add_multipliers(verilog, tiles, nets)
     parts = Counter(_INSTANCE.findall(verilog))
     parts["flip-flops"] = len(re.findall(r"^/\* FF .*\*/ always", verilog, re.MULTILINE))
-    account_for(verilog, kinds)
     compare_counts(parts, built)
     verilog = join_pad(verilog, f"{board.oscillator}_0__io")
     check_pll(verilog, board, clock_hz)
@@ -85,13 +97,21 @@ def bitstream_verilog(built: BuildResult, board: Board, clock_hz: int) -> tuple[
     return f"{_tidied(verilog)}\n{models}", parts
 
 
-def account_for(verilog: str, kinds: dict[tuple[int, int], str]) -> None:
-    """Checks that every tile whose pins a net reaches is of a kind that `icebox_vlog` turns into logic.
+def add_multipliers(verilog: str, tiles: Mapping[Place, Tile], nets: Mapping[Wire, str]) -> str:
+    """`verilog` with the multipliers that it lacks. Raises UnavailableLevelError where any other hard block is used, else as `multipliers_of`."""
+    multipliers, pins = multipliers_of(tiles, nets)
+    account_for(tiles, nets, pins)
+    body, end, rest = _REST.sub("", verilog).rpartition("endmodule")
+    return body + "".join(multiplier.verilog() for multiplier in multipliers) + end + rest
+
+
+def account_for(tiles: Mapping[Place, Tile], nets: Mapping[Wire, str], pins: Set[Wire]) -> None:
+    """Checks that every tile of which a net uses an input or an output is one that becomes Verilog.
 
     Parameters
     ----------
-    verilog : str - with comments, which have every segment of every net but those of plain wires
-    kinds : dict - kind of each tile (``logic``, ``ramb``, ``io``, ``dsp0``, ``ipcon`` ...) by column and row
+    tiles, nets : dict - see `tiles_of`, `nets_of`
+    pins : set of Wire - those of multipliers
 
     Raises
     ------
@@ -99,26 +119,25 @@ def account_for(verilog: str, kinds: dict[tuple[int, int], str]) -> None:
     """
     known = {"logic", "io", "ramb", "ramt"}
     others = {
-        f"{kinds[place]} tile {place[0]} {place[1]}"
-        for x, y, segment in _SEGMENT.findall(verilog)
-        if (place := (int(x), int(y))) in kinds
-        and kinds[place] not in known
-        and not segment.startswith("glb_netwk_")
+        f"{tiles[x, y].kind} tile {x} {y}"
+        for x, y, wire in nets.keys() - pins
+        if (x, y) in tiles and tiles[x, y].kind not in known and not _RUNS.match(wire)
     }
     if others:
         raise UnavailableLevelError(
             f"The bitstream uses hard blocks that {REBUILDS} leaves out: {', '.join(sorted(others))}.",
-            "Simulate this design with '--level netlist', or build it without multipliers and single-port RAM.",
+            "Simulate this design with '--level netlist', or build it without single-port RAM and internal oscillators.",
         )
 
 
 def compare_counts(parts: Counter[str], built: BuildResult) -> None:
-    """Checks that as many flip-flops and block RAMs came out as went in. Raises SimulationError where they differ."""
+    """Checks that as many flip-flops, block RAMs and multipliers came out as went in. Raises SimulationError where they differ."""
     rams = sum(count for part, count in parts.items() if part.startswith("SB_RAM40_4K"))
     used = built.resources
     for what, got, want in (
         ("flip-flops", parts["flip-flops"], used.ff),
         ("block RAMs", rams, used.block_rams),
+        ("multipliers", parts[CELL], used.dsp),
     ):
         if got != want:
             raise SimulationError(

