@@ -45,6 +45,9 @@ Forms = Literal["device", "portable"]
 LARGE_LUT4 = 15_000
 """Estimated lookup tables from which a design is simulated in portable forms unless the user says otherwise."""
 
+SEEDS = 3
+"""Seeds of place and route that a build tries where the user names none."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -232,18 +235,24 @@ class Project:
         self,
         folder: Path,
         *,
-        seed: int = 1,
+        seed: int | None = None,
         use_cache: bool = True,
         progress: Progress | None = None,
     ) -> BuildResult:
-        """Builds the bitstream into `folder`, and writes ``weights.bin`` beside it; see `rbonn.sw.build.build`."""
+        """Builds the bitstream into `folder`, and writes ``weights.bin`` beside it; see `rbonn.sw.build.build`.
+
+        Parameters
+        ----------
+        seed : int or None - the only seed of place and route; None: 1, and up to `SEEDS` where that finds no place or nearly meets timing
+        """
         result = build(
             self.board,
             self.top(),
             self.network.name,
             folder,
             self.plan.clock_hz,
-            seed=seed,
+            seed=1 if seed is None else seed,
+            attempts=SEEDS if seed is None else 1,
             progress=progress,
             cache=BuildCache() if use_cache else None,
             source_hash=self.network.hash(),

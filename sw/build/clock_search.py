@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ...boards import Board
 from .design import ClockError
+from .report import NoPlaceError
 from .result import BuildResult
 
 STEP_HZ = 250_000
@@ -26,7 +27,7 @@ SEEDS = 3
 """Places and routes of a clock before a lower one is tried."""
 
 Attempt = Callable[[int, int], BuildResult]
-"""Builds for a clock in hertz with a seed."""
+"""Builds for a clock in hertz with a seed; may raise NoPlaceError, which counts as a clock that is missed by far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +81,28 @@ def highest_clock(
     Raises
     ------
     ClockError - the board has no clock below the limit, or the design meets none of them
+    NoPlaceError - the placer found no place with any of the seeds
     """
     limit_hz = round(AIM * board.clock_hz) if limit_hz is None else limit_hz
     tried: list[BuildResult] = []
+    no_place: NoPlaceError | None = None
     below_hz = float(limit_hz)
     while (clock_hz := next(clocks(board, below_hz), None)) is not None:
         reached_hz = 0.0
         for number in range(seed, seed + seeds):
-            result = attempt(clock_hz, number)
+            try:
+                result = attempt(clock_hz, number)
+            except NoPlaceError as error:
+                no_place = error
+                continue
             tried.append(result)
             if result.timing_met:
                 return ClockSearch(result, limit_hz, tuple(tried))
             reached_hz = max(reached_hz, result.fmax_hz)
         # What was reached is below this clock, but another clock of the design may be what was missed.
         below_hz = min(reached_hz, clock_hz - STEP_HZ)
+    if not tried and no_place is not None:
+        raise no_place
     if not tried:
         raise ClockError(
             f"{board.name}: has no clock of at most {limit_hz / 1e6:g} MHz",

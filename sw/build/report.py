@@ -13,6 +13,9 @@ from ..errors import BuildFailedError, DoesNotFitError
 
 FINISHED = "Info: Program finished normally."
 
+_NO_PLACE = ("Unable to find legal placement", "failed to place chain")
+"""What nextpnr's placers say where they give up with the seed that they have."""
+
 _RESOURCE_NAMES = {
     "ICESTORM_LC": "logic cells",
     "ICESTORM_RAM": "block RAMs",
@@ -29,6 +32,10 @@ _RESOURCE_NAMES = {
     "EHXPLLL": "PLLs",
     "TRELLIS_IO": "pins",
 }
+
+
+class NoPlaceError(DoesNotFitError):
+    """The cells of a design are no more than the device has, but the placer found no place for all of them: with another seed it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ def check_fits(board: Board, log: Path) -> None:
     Raises
     ------
     DoesNotFitError - there is one: it is named with what is needed and available
+    NoPlaceError - there is none, but the placer did not find a place for all cells
     """
     if not log.is_file():
         return
@@ -132,10 +140,15 @@ def check_fits(board: Board, log: Path) -> None:
     if over:
         _, kind, used, available = max(over)
         raise does_not_fit(board, _RESOURCE_NAMES.get(str(kind), str(kind)), used, available)
-    if "Unable to find legal placement" in text or "no BELs remaining" in text:
-        numbers = {kind: (int(used), int(there)) for kind, used, there in pattern.findall(text)}
-        logic = numbers.get("ICESTORM_LC") or numbers.get("TRELLIS_COMB") or (0, 0)
-        raise does_not_fit(board, "LUT4s", *logic)
+    numbers = {kind: (int(used), int(there)) for kind, used, there in pattern.findall(text)}
+    used, there = numbers.get("ICESTORM_LC") or numbers.get("TRELLIS_COMB") or (0, 0)
+    if "no BELs remaining" in text:
+        raise does_not_fit(board, "LUT4s", used, there)
+    if any(message in text for message in _NO_PLACE):
+        raise NoPlaceError(
+            f"{board.title}: no place found for all of the design's {used} cells, of {there} on the {board.device}",
+            "Try other seeds (--seed), fold it more (smaller PE and SIMD), take a smaller network, or a larger board.",
+        )
 
 
 def does_not_fit(board: Board, resource: str, needed: int, available: int) -> DoesNotFitError:

@@ -43,6 +43,7 @@ class BuildResult:
     cached : bool - whether it came from the cache
     tools : dict[str, str] - version and source of each tool
     clocks_tried : list of dict - where the highest clock was looked for, every place and route with its clock_hz, seed, fmax_hz and timing_met
+    seeds_tried : list of int - all at this clock, in their order; with the others the placer found no place, or timing was nearly met
     """
 
     name: str
@@ -60,6 +61,7 @@ class BuildResult:
     cached: bool
     tools: dict[str, str]
     clocks_tried: list[dict[str, Any]] = field(default_factory=list)
+    seeds_tried: list[int] = field(default_factory=list)
 
     def description(self) -> dict[str, Any]:
         """As ``rbonn build --json`` prints it."""
@@ -93,7 +95,8 @@ def read_report(folder: Path) -> BuildResult:
 def result_of(values: dict[str, Any], folder: Path) -> BuildResult:
     """The result of which a report has the `values`, in `folder`. Raises KeyError or TypeError where they are not those of a report."""
     # Reports of older versions lack these.
-    values = {"asked_hz": values["clock_hz"], "clocks_tried": []} | values
+    added = {"asked_hz": values["clock_hz"], "clocks_tried": [], "seeds_tried": [values["seed"]]}
+    values = added | values
     fields = {name: values[name] for name in BuildResult.__slots__}
     return BuildResult(
         **{

@@ -22,12 +22,15 @@ from ...boards import Board
 from ..files import check_writable
 from .cache import BuildCache, file_digest, key_of
 from .design import TOP, Design, board_design
-from .flow import LOGS, Flow, Progress, with_seed
+from .flow import CROWDED, LOGS, Flow, Progress, with_seed
 from .process import terminable
-from .report import cells_of, clocks_of, resources_of, utilisation_of
+from .report import NoPlaceError, cells_of, clocks_of, resources_of, utilisation_of
 from .result import REPORT, RESULTS, SCHEMA, BuildResult, result_of
 from .routed import ROUTED
 from .toolchain import Tool, find_tools, is_compiled, warm_up
+
+NEARLY = 0.9
+"""Part of the asked-for clock from which another seed is worth its time."""
 
 
 def build(
@@ -59,7 +62,8 @@ def build(
     folder : Path - where the results go; made where missing
     clock_hz : int | None - clock; None: the board's
     seed : int - first seed of place and route
-    attempts : int - seeds tried at most (`seed`, `seed` + 1, ...) while timing is missed by less than a tenth
+    attempts : int - seeds tried at most (`seed`, `seed` + 1, ...) while the placer finds no place, or timing is missed by less than a tenth; the result is of the first
+        that meets timing, else of the last that found a place
     progress : Progress | None - told what is being done
     cache : BuildCache | None - finished builds and netlists; None: build anew and store nothing
     timeout_seconds : float | None - limit of each tool
@@ -72,6 +76,7 @@ def build(
     ClockError - the board cannot make that clock
     ToolchainNotFoundError - a tool is missing
     DoesNotFitError - the design is too large
+    NoPlaceError - the placer found no place with any of the seeds
     BuildFailedError - a tool failed; its log is named
     """
     tell = progress or (lambda step, fraction: None)
@@ -136,30 +141,61 @@ def build_design(
     """
     tell = progress or (lambda step, fraction: None)
     start = time.monotonic() if start is None else start
-    key = build_key(design, tools, attempts, seed)
     with terminable(), _work_folder(folder) as work:
-        cached = cache is not None and cache.fetch(key, work)
-        if cached:
-            values = json.loads((work / REPORT).read_text())
-        else:
-            flow = Flow(design, tools, work, folder, tell, timeout_seconds, cache)
-            used_seed = flow.run(seed, attempts)
-            values = _values(flow, used_seed, time.monotonic() - start)
-            (work / REPORT).write_text(json.dumps(values))
-            if cache is not None:
-                cache.store(key, [work / file for file in _files(design)])
+        flow = Flow(design, tools, work, folder, tell, timeout_seconds, cache)
+        values = _first_met(flow, range(seed, seed + attempts), start)
         values |= {
             "name": name,
             "source_hash": source_hash,
             "board": design.board.name,
             "asked_hz": float(design.asked_hz),
-            "cached": cached,
         }
         (work / REPORT).write_text(json.dumps(values, indent=2) + "\n")
         for file in _files(design):
             (work / file).replace(folder / file)
     tell("done", 1.0)
     return result_of(values, folder)
+
+
+def _first_met(flow: Flow, seeds: Sequence[int], start: float) -> dict[str, Any]:
+    """The report of the seed that `build` chooses, whose files are left in the flow's folder."""
+    found: dict[str, Any] = {}
+    no_place: NoPlaceError | None = None
+    tried: list[int] = []
+    for seed in seeds:
+        tried.append(seed)
+        try:
+            found, no_place = _one_seed(flow, seed, start), None
+        except NoPlaceError as error:
+            no_place = error
+            continue
+        if not NEARLY <= _margin(found) < 1:
+            break
+    if not found:
+        assert no_place is not None
+        which = f"with seed {seeds[0]}" if len(seeds) == 1 else f"with seeds {seeds[0]} to {seed}"
+        raise NoPlaceError(f"{no_place.message}, {which}", no_place.hint) from no_place
+    if no_place is not None:  # its files are gone
+        found = _one_seed(flow, found["seed"], start)
+    return found | {"seeds_tried": tried}
+
+
+def _one_seed(flow: Flow, seed: int, start: float) -> dict[str, Any]:
+    """The report of one seed, from the cache where that has it."""
+    key = build_key(flow.design, flow.tools, seed)
+    if flow.cache is not None and flow.cache.fetch(key, flow.work):
+        return json.loads((flow.work / REPORT).read_text()) | {"cached": True}
+    flow.run(seed)
+    values = _values(flow, seed, time.monotonic() - start)
+    (flow.work / REPORT).write_text(json.dumps(values))
+    if flow.cache is not None:
+        flow.cache.store(key, [flow.work / file for file in _files(flow.design)])
+    return values
+
+
+def _margin(values: dict[str, Any]) -> float:
+    """The least part of a clock asked for that is reached."""
+    return min((c["fmax_hz"] / c["asked_hz"] for c in values["clocks"].values()), default=1.0)
 
 
 def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
@@ -196,6 +232,7 @@ def _values(flow: Flow, seed: int, seconds: float) -> dict[str, Any]:
             name: {"fmax_hz": got, "asked_hz": asked} for name, (got, asked) in clocks.items()
         },
         "seed": seed,
+        "seeds_tried": [seed],
         "seconds": round(seconds, 2),
         "cached": False,
         "tools": {name: f"{tool.version} ({tool.source})" for name, tool in flow.tools.items()},
@@ -208,7 +245,7 @@ def _files(design: Design) -> tuple[str, ...]:
     return (*inputs, *LOGS, ROUTED, *RESULTS[design.board.family], REPORT)
 
 
-def build_key(design: Design, tools: dict[str, Tool], attempts: int, seed: int) -> str:
+def build_key(design: Design, tools: dict[str, Tool], seed: int) -> str:
     """Digest of all that decides the result: the Verilog and the other inputs, the commands, the tools, the seed of place and route."""
     return key_of(
         [
@@ -217,7 +254,7 @@ def build_key(design: Design, tools: dict[str, Tool], attempts: int, seed: int) 
             design.verilog,
             *(f"{name}\n{text}" for name, text in sorted(design.files.items())),
             *(" ".join(with_seed(command, seed)) for command in design.commands),
-            f"attempts {attempts}",
+            f"crowded {CROWDED[design.board.family]}",
             *(str(tool) for tool in tools.values()),
         ]
     )

@@ -46,7 +46,12 @@ def build(
     seeds: Annotated[
         int, typer.Option(min=1, help="Places and routes of each clock that --clock max tries.")
     ] = 3,
-    seed: Annotated[int, typer.Option(help="Seed of place and route, or the first one.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="The seed of place and route, with --clock max the first one [default: 1; 2 and 3 where it finds no place or nearly meets the clock]."
+        ),
+    ] = None,
     trace: Traced = None,
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Reuse finished builds of the same design.")
@@ -74,7 +79,7 @@ def build(
                 project,
                 folder,
                 limit_hz=None if clock_limit is None else round(clock_limit * 1e6),
-                seed=seed,
+                seed=1 if seed is None else seed,
                 seeds=seeds,
                 use_cache=use_cache,
                 progress=bar.fraction,

@@ -58,7 +58,7 @@ def generated(network: Network, board_name: str, plan: AcceleratorPlan) -> Desig
 def keys_of(design: Design, seeds: Sequence[int]) -> list[str]:
     """Key of the build of each seed with the tools that are found here."""
     tools = ready_tools(design.board)
-    return [build_key(design, tools, 1, seed) for seed in seeds]
+    return [build_key(design, tools, seed) for seed in seeds]
 
 
 def placed_and_routed(
@@ -78,7 +78,7 @@ def placed_and_routed(
     DoesNotFitError - the design is too large
     """
     tools = ready_tools(design.board)
-    if build_key(design, tools, 1, seed) != key:
+    if build_key(design, tools, seed) != key:
         raise BuildFailedError(
             f"{name}: workers have different versions of {', '.join(tools)}",
             f"Install the same on all of them; one has {', '.join(map(str, tools.values()))}.",

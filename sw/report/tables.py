@@ -133,6 +133,11 @@ def build_table(terminal: Terminal, result: BuildResult) -> None:
         f"{verdict}: {result.fmax_hz / 1e6:.1f} MHz reached, {result.clock_hz / 1e6:g} MHz made by the PLL, {result.asked_hz / 1e6:g} MHz asked for; "
         f"built in {result.seconds:.0f} s{' (from the cache)' if result.cached else ''}"
     )
+    if len(result.seeds_tried) > 1:
+        others = ", ".join(str(seed) for seed in result.seeds_tried if seed != result.seed)
+        terminal.result(
+            f"seed {result.seed} of place and route; with {others} it found no place or missed the clock"
+        )
 
 
 def simulation_lines(result: Simulated, planned_interval: int | None = None) -> list[str]:

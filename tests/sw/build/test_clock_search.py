@@ -9,7 +9,7 @@ import pytest
 from rbonn.boards import ICEBREAKER, ICESUGAR, ULX3S_25F, Board
 from rbonn.sw.build.clock_search import AIM, LEAST_BAUD, ClockSearch, clocks, highest_clock
 from rbonn.sw.build.design import ClockError
-from rbonn.sw.build.report import Resources
+from rbonn.sw.build.report import NoPlaceError, Resources
 from rbonn.sw.build.result import BuildResult
 
 NOTHING = Resources(0, 0, 0, 0, 0, 0, 0)
@@ -97,6 +97,20 @@ def test_a_clock_missed_by_another_clock_of_the_design_is_not_asked_for_again():
     found = highest_clock(ICEBREAKER, missed, limit_hz=51_000_000, seeds=1)
     assert [clock for clock, _ in attempt.asked] == [51.0, 50.25, 49.5]
     assert found.result.clock_hz == 49.5e6
+
+
+def test_a_seed_without_a_place_misses_and_none_with_a_place_is_said():
+    attempt = PlaceAndRoute(ICEBREAKER, {2: [60.0]})
+
+    def placed(clock_hz: int, seed: int) -> BuildResult:
+        if seed == 1:
+            raise NoPlaceError("no place", "")
+        return attempt(clock_hz, seed)
+
+    found = highest_clock(ICEBREAKER, placed, limit_hz=48_000_000)
+    assert (found.result.clock_hz, found.result.seed, len(found.tried)) == (48e6, 2, 1)
+    with pytest.raises(NoPlaceError):
+        highest_clock(ICEBREAKER, placed, seeds=1)
 
 
 def test_a_limit_below_all_clocks_and_a_design_that_meets_none_are_refused():

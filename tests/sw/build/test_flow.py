@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from rbonn.boards import ICEBREAKER, ULX3S_25F
+from rbonn.boards import ICESTICK, ULX3S_25F
 from rbonn.sw.build.flow import CROWDED, suited, with_seed
 
 COMMAND = ("nextpnr-ecp5", "--seed", "1")
-MANY = math.ceil(CROWDED * ULX3S_25F.capacity.lut4)
+MANY = math.ceil(CROWDED["ecp5"][0] * ULX3S_25F.capacity.lut4)
 ADDED = ["--placer", "static", "--router", "router2"]
 
 
@@ -29,10 +29,15 @@ def test_a_crowded_device_has_another_placer_and_router(
     assert suited(COMMAND, ULX3S_25F, cells) == [*COMMAND, *added]
 
 
-def test_what_is_named_stays_and_an_ice40_has_one_placer_and_router() -> None:
+def test_a_crowded_ice40_has_another_placer() -> None:
+    many = math.ceil(CROWDED["ice40"][0] * ICESTICK.capacity.lut4)
+    assert suited(COMMAND, ICESTICK, {"SB_LUT4": many - 1}) == list(COMMAND)
+    assert suited(COMMAND, ICESTICK, {"SB_DFFE": many}) == [*COMMAND, "--placer", "static"]
+
+
+def test_what_is_named_stays() -> None:
     named = [*COMMAND, "--router", "router1"]
     assert suited(named, ULX3S_25F, {"LUT4": MANY}) == [*named, "--placer", "static"]
-    assert suited(COMMAND, ICEBREAKER, {"SB_LUT4": 5000}) == list(COMMAND)
 
 
 def test_a_seed_replaces_the_one_that_is_there() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from rbonn.boards import ICEBREAKER, ULX3S_25F
 from rbonn.sw.build.report import (
+    NoPlaceError,
     cells_of,
     check_finished,
     check_fits,
@@ -77,11 +78,34 @@ def test_the_resource_that_is_most_overused_is_named(tmp_path: Path, logic, rams
     assert caught.value.hint
 
 
-def test_a_full_device_that_cannot_be_placed_does_not_fit_either(tmp_path: Path):
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Unable to find legal placement for all cells, design is probably at utilisation limit.",
+        "Unable to find legal placement for cell 'top.x' of type 'ICESTORM_LC' after 155125 attempts",
+        "failed to place chain starting at cell 'top.x_LC'",
+    ],
+)
+def test_cells_that_are_few_enough_but_find_no_place_may_with_another_seed(tmp_path: Path, error):
     text = TABLE.format(logic=5_279, rams=3, percent=99)
-    error = "ERROR: Unable to find legal placement for all cells, design is probably at utilisation limit.\n"
-    with pytest.raises(DoesNotFitError, match="needs 5279 LUT4s"):
+    with pytest.raises(NoPlaceError, match="all of the design's 5279 cells, of 5280 on") as caught:
+        check_fits(ICEBREAKER, log(tmp_path, f"{text}ERROR: {error}\n"))
+    assert "--seed" in caught.value.hint
+    # Too many cells are too many with every seed.
+    text = TABLE.format(logic=5_281, rams=3, percent=100)
+    with pytest.raises(DoesNotFitError, match="needs 5281 logic cells") as caught:
+        check_fits(ICEBREAKER, log(tmp_path, f"{text}ERROR: {error}\n"))
+    assert not isinstance(caught.value, NoPlaceError)
+
+
+def test_a_full_device_does_not_fit_either(tmp_path: Path):
+    text = TABLE.format(logic=5_279, rams=3, percent=99)
+    error = (
+        "ERROR: Unable to place cell 'x', no BELs remaining to implement cell type 'ICESTORM_LC'\n"
+    )
+    with pytest.raises(DoesNotFitError, match="needs 5279 LUT4s") as caught:
         check_fits(ICEBREAKER, log(tmp_path, text + error))
+    assert not isinstance(caught.value, NoPlaceError)
 
 
 def test_other_failures_are_no_matter_of_size(tmp_path: Path):

@@ -125,7 +125,7 @@ def test_verilog_and_key_are_those_of_rbonn_build(points, tmp_path: Path) -> Non
     point = points[0]
     design = generated(NETWORK, "icebreaker", point.plan)
     keys = keys_of(design, [1, 2])
-    assert keys == [build_key(design, find_tools("ice40"), 1, seed) for seed in (1, 2)]
+    assert keys == [build_key(design, find_tools("ice40"), seed) for seed in (1, 2)]
     assert keys[0] != keys[1]
     assert (
         Project(NETWORK, ICEBREAKER, point.plan).write_verilog(tmp_path).read_text()
