@@ -24,7 +24,7 @@ from rbonn.sw.project import Project, baud_at
 
 RESULT = Path(__file__).parent / "results" / "boards.json"
 
-NETWORKS = ("mnist_mlp_1w1a",)
+NETWORKS = ("mnist_mlp_1w1a", "mnist_mlp_tiny_1w1a")
 """From the largest to the smallest."""
 
 

@@ -33,6 +33,8 @@ def test_a_crowded_ice40_has_another_placer() -> None:
     many = math.ceil(CROWDED["ice40"][0] * ICESTICK.capacity.lut4)
     assert suited(COMMAND, ICESTICK, {"SB_LUT4": many - 1}) == list(COMMAND)
     assert suited(COMMAND, ICESTICK, {"SB_DFFE": many}) == [*COMMAND, "--placer", "static"]
+    # The shipped network for it, with which the default placer finds no place with most seeds.
+    assert suited(COMMAND, ICESTICK, {"SB_LUT4": 834}) == [*COMMAND, "--placer", "static"]
 
 
 def test_what_is_named_stays() -> None:
