@@ -130,7 +130,9 @@ def _plans(result: dict[str, Any]) -> str:
             f"{fastest['frames_per_second'] / rate:.2f} x, {100 * more:+.1f} %",
         ]
     greedy = result["greedy"]
-    return _row(*cells, f"{result['seconds']}, {greedy.get('smallest_seconds', '-')}, {greedy['seconds']}")
+    return _row(
+        *cells, f"{result['seconds']}, {greedy.get('smallest_seconds', '-')}, {greedy['seconds']}"
+    )
 
 
 def _random_cycles(result: dict[str, Any]) -> list[str]:
