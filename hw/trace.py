@@ -104,6 +104,8 @@ class Recorder(wiring.Component):
             with m.State("LOAD"):
                 m.d.sync += [transfer.eq(read.data), left.eq(n_bytes - 1)]
                 m.next = "GIVE"
+                with m.If(~self.reading):
+                    m.next = "FETCH"
             with m.State("GIVE"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
