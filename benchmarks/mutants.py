@@ -4,10 +4,11 @@
     python benchmarks/mutants.py --list              # the faults alone
 
 A fault swaps an operator, negates a condition or changes an integer by one. Sites are drawn by a seed, one of each file in turn. Every fault lives in a
-copy of the committed tree: first the tests that mirror the file are run, then, where they pass, the plain tests of the hardware, those that import
+copy of the committed tree: first the tests that mirror the file are run, then, where they pass, the plain tests of the hardware, the nearest to
 the file first, then the whole plain run. Tests run until the first failure; a process that takes more than `CPU_SECONDS` stands still, which is one too.
 
-What survives is either a test that is missing or changes nothing; that it changes nothing is said only with a proof, in `EQUIVALENT`.
+What survives is either a test that is missing or changes nothing; that it changes nothing is said only with a proof, in `EQUIVALENT`. Such a fault is
+run against the mirrored tests alone.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ ROOT = Path(__file__).parents[1]
 RESULT = Path(__file__).parent / "results" / "mutants.json"
 PACKAGES = ("hw", "sw", "sim", "boards", "models")
 SEED, COUNT = 7, 60
-CPU_SECONDS = {"mirrored": 300, "hardware": 1200, "plain": 2400}
+CPU_SECONDS = {"mirrored": 600, "hardware": 1200, "plain": 2400}
 """Of one process of each kind of run: several times what the tests take."""
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {}
@@ -166,12 +167,33 @@ def mirrored(fault: Fault) -> list[str]:
 
 
 def of_hardware(fault: Fault) -> list[str]:
-    """All tests of the hardware, those that import the file first."""
-    path = Path(fault.path).with_suffix("")
-    module = re.compile(rf"rbonn\.{'.'.join(path.parts)}\b")
+    """All tests of the hardware, the nearest first: those that import the file, then those that import what imports it, and so on."""
+    sources = {path: imported(path) for path in sorted((ROOT / "hw").rglob("*.py"))}
+    steps, reached = 0, {ROOT / fault.path}
+    distance: dict[Path, int] = {}
+    while reached - distance.keys():
+        distance |= dict.fromkeys(reached - distance.keys(), steps)
+        reached = {path for path, others in sources.items() if others & distance.keys()}
+        steps += 1
     files = sorted((ROOT / "tests" / "hw").rglob("test_*.py"))
-    files.sort(key=lambda file: module.search(file.read_text()) is None)
+    files.sort(
+        key=lambda file: min((distance.get(p, steps) for p in imported(file)), default=steps)
+    )
     return [str(file.relative_to(ROOT)) for file in files]
+
+
+def imported(path: Path) -> set[Path]:
+    """Files of the hardware that a file of the hardware, or a test of it, imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        folder = path.parents[node.level - 1] if node.level else ROOT
+        parts = (node.module or "").removeprefix("rbonn.").split(".")
+        module = folder.joinpath(*filter(None, parts))
+        found |= {module.with_suffix(".py"), module / "__init__.py"}
+        found |= {module / f"{alias.name}.py" for alias in node.names}
+    return {file for file in found if file.is_relative_to(ROOT / "hw") and file.exists()}
 
 
 RUNS = {"mirrored": mirrored, "hardware": of_hardware, "plain": lambda fault: ["tests"]}
@@ -268,7 +290,8 @@ def main() -> int:
         tree = Copy(Path(folder))
         for fault in wanted:
             before = rows.get(_place(asdict(fault)), {"outcome": "survived", "runs": []})
-            left = [name for name in options.runs if name not in before["runs"]]
+            runs = ["mirrored"] if _change(asdict(fault)) in EQUIVALENT else options.runs
+            left = [name for name in runs if name not in before["runs"]]
             if before["outcome"] == "caught" or not left:
                 continue
             row = {"key": key, **outcome(fault, tree, left)}
@@ -280,8 +303,7 @@ def main() -> int:
     kept = [rows[_place(asdict(fault))] for fault in wanted if _place(asdict(fault)) in rows]
     for row in kept:
         del row["key"]
-        proof = EQUIVALENT.get((row["path"], row["before"], row["after"]))
-        if proof and row["outcome"] == "survived":
+        if row["outcome"] == "survived" and (proof := EQUIVALENT.get(_change(row))):
             row |= {"outcome": "equivalent", "proof": proof}
     outcomes = Counter(row["outcome"] for row in kept)
     command = f"python benchmarks/mutants.py --seed {options.seed} --count {options.count}"
@@ -289,6 +311,10 @@ def main() -> int:
     with written_whole(options.output) as temporary:
         temporary.write_text(json.dumps({**values, **outcomes, "faults": kept}, indent=1) + "\n")
     return 1 if outcomes["survived"] else 0
+
+
+def _change(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["path"], row["before"], row["after"]
 
 
 def _place(row: dict[str, Any]) -> tuple[Any, ...]:

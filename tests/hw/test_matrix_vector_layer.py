@@ -316,6 +316,16 @@ def test_it_rejects(changes: dict, message: str) -> None:
         replace(CASES["folded both ways"].config.unit, **changes)
 
 
+def test_coded_weights_are_stored_row_by_row_as_the_tree_takes_them() -> None:
+    config = Case(4, 6, 2, 3, form="ice40_no_twins", coded=True).config
+    unit, weights, stored = config.unit, config.weights, config.stored_weights
+    for plain, coded in zip(weights.contents, stored.contents, strict=True):
+        for at in range(0, unit.pe * unit.simd, unit.simd):
+            row, mask = plain >> at, (1 << unit.simd) - 1
+            assert coded >> at & mask == unit.element.popcount.coded_weights(row & mask)
+        assert coded >> unit.pe * unit.simd == 0
+
+
 def test_it_rejects_weights_and_presets_of_another_shape() -> None:
     config, other = CASES["folded both ways"].config, CASES["sums"].config
     with pytest.raises(ValueError, match="Weights must be 9 words of 8 bits, not 30 of 4"):

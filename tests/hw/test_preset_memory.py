@@ -93,6 +93,7 @@ def test_words_come_pixel_by_pixel_and_frame_after_frame(
         ({"width": 0}, "Preset width must be at least 1, not 0"),
         ({"row_classes": (0, 2)}, "Preset row_classes must be numbered from 0 without gaps"),
         ({"column_classes": ()}, "Preset column_classes must be numbered from 0 without gaps"),
+        ({"row_groups": 0, "contents": ()}, "Preset row groups must be at least 1, not 0"),
         ({"contents": (1, 2)}, "Preset contents must have 4 words, not 2"),
         ({"contents": (1, 2, 3, 16)}, "Preset words must have at most 4 bits"),
         ({"read_latency": 0}, "Preset read latency must be 1 or 2, not 0"),

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.sim import Simulator
-from rbonn.hw.walk import by_value, ring, walker
+from rbonn.hw.walk import arrives, by_value, ring, walker
 
 
 def outputs(m: Module, source: Signal, result: Signal, values: range) -> list[int]:
@@ -32,6 +32,35 @@ def test_exactly_the_positions_in_the_image_lie_below_its_size(below: int, size:
     assert signal.init == -below % modulus
     inside = [at for at in range(-below, end) if at % modulus < size]
     assert inside == list(range(min(size, end)))
+
+
+@pytest.mark.parametrize(("goal", "last"), [(7, 1), (5, 2), (-1, 1), (-2, 3), (0, 1)])
+@pytest.mark.parametrize("n_steps", [1, 4])
+def test_it_says_where_a_position_arrives(n_steps: int, goal: int, last: int) -> None:
+    """Before each step of the last size the flag is set for where that step leads; of single steps, where the position is."""
+    m = Module()
+    m.domains.sync = ClockDomain()
+    position, is_there, step = Signal(3), Signal(), Signal()
+    arrives(m, position, goal, is_there, n_steps, step, last)
+    seen: dict[int, int] = {}
+
+    async def bench(ctx: Any) -> None:
+        for at in range(8):
+            ctx.set(position, at)
+            ctx.set(step, 1)
+            if n_steps > 1:
+                await ctx.tick()
+                ctx.set(step, 0)
+                ctx.set(position, at ^ 7)
+                await ctx.tick()
+                at += last
+            seen[at % 8] = ctx.get(is_there)
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == {at: at == goal % 8 for at in range(8)}
 
 
 @pytest.mark.parametrize("n_slots", [1, 2, 3, 5, 8])

@@ -63,6 +63,14 @@ def test_constants_in_front_of_the_last_register_are_there_as_late(read_latency:
     simulate(memory, bench)
 
 
+def test_lanes_with_the_same_weights_share_a_register_and_one_that_never_changes_has_none() -> None:
+    """Lanes 0 and 2 are alike, lane 1 differs, lane 3 is never set, lane 4 always."""
+    words = (0b10101, 0b10010, 0b10111, 0b10000, 0b10010)
+    config = WeightMemoryConfig(5, words, "logic", form="ecp5")
+    source = component_verilog(config.component())
+    assert set(re.findall(r"weight_\d+", source)) == {"weight_0", "weight_1"}
+
+
 @pytest.mark.synth
 def test_a_weight_that_many_lanes_share_has_copies() -> None:
     """Rows of 100 lanes: two thirds of the lanes hold what one of two words is, 67 of each kind."""
