@@ -17,8 +17,12 @@ MODES = {1: "L", 3: "RGB"}
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in `folder`, by name. Raises InputFileError where there is none."""
-    found = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
+    """The pictures in `folder`, by name, hidden files left out. Raises InputFileError where there is none."""
+    found = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in PICTURES and not file.name.startswith(".")
+    )
     if not found:
         raise InputFileError(
             f"{folder}: no picture in this folder", f"Pictures end in {', '.join(PICTURES)}."

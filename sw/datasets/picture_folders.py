@@ -68,7 +68,8 @@ def read_pictures(name: str, config: PicturesConfig, folder: Path) -> Dataset:
 def _read_split(folder: Path, name: str, config: PicturesConfig) -> Split:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder of the data set {name}", _LAYOUT)
-    others = {path.name for path in folder.iterdir() if path.is_dir()} - set(config.classes)
+    folders = {path.name for path in folder.iterdir() if path.is_dir()}
+    others = {name for name in folders if not name.startswith(".")} - set(config.classes)
     if others:
         raise DatasetError(
             f"{folder / min(others)}: not a class of {name}",

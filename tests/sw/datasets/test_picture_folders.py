@@ -54,6 +54,18 @@ def test_pictures_are_scaled_and_made_grey_as_asked_for(folder):
     assert (grey.images[3, :, 4:] == 255).all()
 
 
+def test_what_is_hidden_or_no_picture_is_left_out(folder):
+    expected = load_dataset("trees", folder, CONFIG)
+    (folder / "train" / ".checkpoints").mkdir()
+    (folder / "train" / "readme.txt").write_text("collected in autumn")
+    for name in ("._0.png", "notes.txt"):
+        (folder / "test" / "oak" / name).write_text("no picture")
+    found = load_dataset("trees", folder, CONFIG)
+    for split, before in ((found.train, expected.train), (found.test, expected.test)):
+        assert np.array_equal(split.images, before.images)
+        assert np.array_equal(split.labels, before.labels)
+
+
 def test_the_environment_names_the_folder_where_no_option_does(folder, monkeypatch):
     monkeypatch.setenv("RBONN_DATA", str(folder))
     assert len(load_dataset("trees", None, CONFIG).train) == 5
