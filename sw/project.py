@@ -141,22 +141,26 @@ class Project:
         return forms, elaborate(self.network, self.plan.foldings, portable)
 
     @cached_property
-    def traces(self) -> tuple[TraceConfig, ...]:
-        """What the board records of each edge in `traced`. Raises UnknownNameError where the accelerator has no such edge."""
+    def traceable(self) -> dict[str, TraceConfig]:
+        """The edges that the board can record, each with what there is to record of it."""
         config = self.elaboration.config
         stages = {stage.name: stage.config for stage in config.stages}
-        probes = {probe.edge: probe for probe in config.probes if probe.port == "payload"}
+        return {
+            probe.edge: TraceConfig(probe.edge, probe.width, stages[probe.stage].outputs_per_frame)
+            for probe in config.probes
+            if probe.port == "payload"
+        }
+
+    @cached_property
+    def traces(self) -> tuple[TraceConfig, ...]:
+        """What the board records of each edge in `traced`. Raises UnknownNameError where the accelerator has no such edge."""
         for edge in self.traced:
-            if edge not in probes:
+            if edge not in self.traceable:
                 raise UnknownNameError(
                     f"{self.network.name} has no stage boundary {edge!r} that can be traced",
-                    f"There are {', '.join(probes)}.",
+                    f"There are {', '.join(self.traceable)}.",
                 )
-        return tuple(
-            TraceConfig(edge, probe.width, stages[probe.stage].outputs_per_frame)
-            for edge in self.traced
-            for probe in [probes[edge]]
-        )
+        return tuple(self.traceable[edge] for edge in self.traced)
 
     @cached_property
     def summary(self) -> PlanSummary:
@@ -167,15 +171,16 @@ class Project:
     def info(self) -> Info:
         """What the board will say about itself.
 
-        The weights hash is the beginning of the network's hash; the design hash covers the network's structure, the plan and the clock.
+        The weights hash is the beginning of the network's hash; the design hash covers the network's structure, the plan, the clock as it is made, and what is recorded for TRACE.
 
         Raises
         ------
         DoesNotFitError - the link cannot carry the network's images or scores
         """
         edge = self.network.edges[self.network.device_input]
-        plan = {name: value for name, value in asdict(self.plan).items() if name != "proof"}
-        structure = json.dumps([self.network.description(), plan], sort_keys=True)
+        plan = asdict(self.plan) | {"clock_hz": self.clock_hz}
+        del plan["proof"], plan["network_hash"]
+        structure = json.dumps([self.network.description(), plan, *self.traced], sort_keys=True)
         kind = (
             ElementKind.BIPOLAR
             if isinstance(edge.datatype, Bipolar)

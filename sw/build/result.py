@@ -92,6 +92,17 @@ def read_report(folder: Path) -> BuildResult:
     return result
 
 
+def built_clock_hz(folder: Path, board: str, source_hash: str) -> int | None:
+    """The clock of the build in `folder`, where there is one for that board from that source; else None."""
+    try:
+        built = read_report(folder)
+    except BuildFailedError:
+        return None
+    if (built.board, built.source_hash) != (board, source_hash):
+        return None
+    return round(built.clock_hz)
+
+
 def result_of(values: dict[str, Any], folder: Path) -> BuildResult:
     """The result of which a report has the `values`, in `folder`. Raises KeyError or TypeError where they are not those of a report."""
     # Reports of older versions lack these.

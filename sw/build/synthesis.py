@@ -173,7 +173,9 @@ def _first_met(flow: Flow, seeds: Sequence[int], start: float) -> dict[str, Any]
             break
     if not found:
         assert no_place is not None
-        which = f"with seed {seeds[0]}" if len(seeds) == 1 else f"with seeds {seeds[0]} to {seed}"
+        which = (
+            f"with seed {seeds[0]}" if len(seeds) == 1 else f"with seeds {seeds[0]} to {seeds[-1]}"
+        )
         raise NoPlaceError(f"{no_place.message}, {which}", no_place.hint) from no_place
     if no_place is not None:  # its files are gone
         found = _one_seed(flow, found["seed"], start)

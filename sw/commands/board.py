@@ -43,7 +43,8 @@ def board(
     with simulated:
         terminal.json({"schema": 1, "network": project.network.name, "port": simulated.port})
         terminal.result(simulated.port)
-        terminal.say(
-            f"try: rbonn run {network} --board {project.board.name} --port {simulated.port} IMAGE.png"
-        )
+        options = [f"--clock {clock:g}"] if clock is not None else []
+        options += [f"--trace {edge}" for edge in trace or ()]
+        run = ["rbonn run", network, "--board", project.board.name, "--port", simulated.port]
+        terminal.say(f"try: {' '.join([*run, *options, 'IMAGE.png'])}")
         simulated.wait()

@@ -11,13 +11,15 @@ import typer
 
 from ..errors import DeviceError, InputFileError
 from ..terminal import Terminal
-from .arguments import AsJson, BoardName, Clock, DataFolder, NetworkName, Quiet, Traced
+from .arguments import AsJson, BoardName, DataFolder, NetworkName, Quiet, Traced
 
 if TYPE_CHECKING:
+    from ...boards import Board
     from ..host.device import Device
     from ..host.evaluation import Evaluation
     from ..host.protocol import Answer
     from ..network import Network
+    from ..project import Project
 
 
 def run(
@@ -39,7 +41,18 @@ def run(
         typer.Option("--images", "-n", min=1, help="How many of them [default: all]."),
     ] = None,
     data: DataFolder = None,
-    clock: Clock = None,
+    clock: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=1000,
+            help="Clock in MHz that it was built for [default: the build's, else the board's].",
+        ),
+    ] = None,
+    build: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the build that it runs [default: build/NETWORK-BOARD]."),
+    ] = None,
     trace: Traced = None,
     baud: Annotated[
         int | None, typer.Option(min=300, help="Baud rate [default: the fastest at that clock].")
@@ -58,14 +71,23 @@ def run(
     from ..host.device import Device
     from ..host.ports import find_port
     from ..models import find_network
-    from ..project import baud_at
+    from ..project import Project, baud_at
 
     if bool(images) == (dataset is not None):
         raise typer.BadParameter("name images, or a data set with --dataset", param_hint="IMAGES")
+    if count is not None and dataset is None:
+        raise typer.BadParameter("it is for --dataset", param_hint="--images")
+    if trace and dataset is not None:
+        raise typer.BadParameter("it is for named images", param_hint="--trace")
     terminal = Terminal(as_json, quiet)
     target, loaded = find_board(board), find_network(network)
-    clock_hz = round(clock * 1e6) if clock is not None else target.clock_hz
+    clock_hz = (
+        round(clock * 1e6)
+        if clock is not None
+        else _built_clock_hz(terminal, target, loaded, build)
+    )
     rate = baud or baud_at(target, clock_hz)
+    traced = Project.find(network, board, clock_mhz=clock_hz / 1e6, traced=trace) if trace else None
     if dataset is not None:
         # What is wrong with the data is said before the board is asked.
         test_images, test_labels = _test_set(loaded, dataset, data, count)
@@ -80,13 +102,32 @@ def run(
     _say_polarity(terminal, named, loaded)
     rows = []
     with Device.open(port or find_port(board, target.uart.usb_ids), rate, loaded) as device:
+        if traced:
+            _check_records(device, traced)
         answers = device.infer_many(image for _, image in named)
         for (name, _), answer in zip(named, answers, strict=True):
             rows.append(_row(terminal, loaded, name, answer))
-        different = _compare(terminal, device, named[-1][1], network, board, clock, trace or [])
+        different = _compare(terminal, device, named[-1][1], traced) if traced else 0
     terminal.json(rows)
     if different:
         raise typer.Exit(1)
+
+
+def _built_clock_hz(terminal: Terminal, board: Board, network: Network, build: Path | None) -> int:
+    """Clock of the build in a folder, which has to be there if it is named; where there is none, the board's own."""
+    from ..build.result import built_clock_hz
+    from ..project import default_folder
+
+    folder = build or default_folder(network.name, board.name)
+    clock_hz = built_clock_hz(folder, board.name, network.hash())
+    if clock_hz is None and build is not None:
+        raise InputFileError(
+            f"{build}: no build of {network.name} for {board.name} there",
+            "Name the folder that 'rbonn build' wrote, or the clock with --clock.",
+        )
+    if clock_hz not in (None, board.clock_hz):
+        terminal.say(f"{folder} was built for {clock_hz / 1e6:g} MHz")
+    return clock_hz or board.clock_hz
 
 
 def _images(
@@ -132,41 +173,37 @@ def _row(terminal: Terminal, network: Network, name: str, answer: Answer) -> dic
     }
 
 
-def _compare(
-    terminal: Terminal,
-    device: Device,
-    image: np.ndarray,
-    network: str,
-    board: str,
-    clock: float | None,
-    edges: list[str],
-) -> int:
-    """Compares what the board recorded of the last image with the golden model, and says it; how many values differ."""
-    if not edges:
-        return 0
-    from ..host.trace import trace_values
-    from ..network.golden import GoldenModel
-    from ..project import Project
-
-    project = Project.find(network, board, clock_mhz=clock, traced=edges)
+def _check_records(device: Device, project: Project) -> None:
+    """Checks that the board is the project's, traced edges included. Raises DeviceError."""
+    if device.info.trace_bytes == 0:
+        raise DeviceError(
+            f"The board on {device.transport.name} was built without --trace",
+            f"Build and flash it with {_options(project)}.",
+        )
     if device.info.design_hash != project.info.design_hash:
         raise DeviceError(
-            f"The board on {device.transport.name} has another plan than is made here for {board}",
-            "Give the clock that it was built for; traces of other plans are read by Device.trace.",
+            f"The board on {device.transport.name} was built for another plan, clock or other edges than {_options(project)} on {project.board.name}",
+            "Name the edges that it was built with, in the same order, and its clock; traces of other plans are read by Device.trace.",
         )
-    payload = device.trace()
-    if len(payload) != project.info.trace_bytes:
-        raise DeviceError(
-            f"The board on {device.transport.name} records {len(payload)} bytes of an image, not {project.info.trace_bytes}",
-            "Name the edges that it was built with, in the same order.",
-        )
-    golden = GoldenModel(project.network).edges(image[None], keep=edges)
+
+
+def _compare(terminal: Terminal, device: Device, image: np.ndarray, project: Project) -> int:
+    """Compares what the board recorded of the last image with the golden model, and says it; how many values differ."""
+    from ..host.trace import trace_values
+    from ..network.golden import GoldenModel
+
+    golden = GoldenModel(project.network).edges(image[None], keep=project.traced)
     total = 0
-    for edge, values in trace_values(payload, project.traces, project.network).items():
+    for edge, values in trace_values(device.trace(), project.traces, project.network).items():
         different = int(np.count_nonzero(values != golden[edge][0].numpy()))
         terminal.say(f"{edge}: {different} of {values.size} values differ from the golden model's")
         total += different
     return total
+
+
+def _options(project: Project) -> str:
+    """The edges that are traced, as a user writes them."""
+    return " ".join(f"--trace {edge}" for edge in project.traced)
 
 
 def _test_set(

@@ -154,7 +154,7 @@ class Device:
         ------
         as `infer`
         """
-        if self._keeps_up():
+        if keeps_up(self.info, self.transport.bytes_per_second):
             return self._answers(images, self.info.batch_images, AHEAD)
         request_bytes = Request(Command.INFER, bytes(self.info.image_bytes)).line_bytes
         return self._answers(images, 0, 1 + int(self.info.receive_buffer_bytes // request_bytes))
@@ -241,9 +241,6 @@ class Device:
                     yield decode_answer(payload[k : k + size], self.info.n_classes)
             except FrameError as error:
                 raise self._strange(str(error)) from error
-
-    def _keeps_up(self) -> bool:
-        return keeps_up(self.info, self.transport.bytes_per_second)
 
     def _connect(self) -> None:
         """Synchronises, asks INFO and compares it with the network."""

@@ -217,11 +217,11 @@ class Exchange:
         if self._heard:
             return DeviceError(
                 f"{self.transport.name}: {self._heard} bytes came, but no intact answer to {command.name}",
-                "Is it the right port, and the baud rate that of the bitstream?",
+                "Is it the right port, and the baud rate that of the bitstream (--clock or --baud)?",
             )
         return DeviceError(
             f"{self.transport.name}: no answer to {command.name} in {self.attempts} attempts",
-            "Is the board flashed ('rbonn flash') and this its serial port? An FT2232H board has two ports, and the link is on the second.",
+            "Is the board flashed ('rbonn flash'), for this clock (--clock), and this its serial port? An FT2232H board has two ports, and the link is on the second.",
         )
 
     def _refused(self, command: Command, code: int) -> DeviceError:

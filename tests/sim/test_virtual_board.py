@@ -14,13 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rbonn.hw.top import Top, TopConfig
-from rbonn.sim.virtual_board import VirtualBoard
+from rbonn.sim.virtual_board import VirtualBoard, virtual_top
+from rbonn.sw.cli import app
 from rbonn.sw.errors import DeviceError
 from rbonn.sw.host.device import Answer, Device
 from rbonn.sw.host.protocol import ANSWER, Command, Frame, FrameReader, encode_frame
 from rbonn.sw.host.transport import SerialTransport
+from rbonn.sw.network.file import save_network
+from rbonn.sw.network.golden import GoldenModel
+from rbonn.sw.project import Project
+from typer.testing import CliRunner, Result
 
 from ..hw.serial_bench import DIVISOR, INFO, FakeCore, scores_of
+from ..random_networks import ConvShape, random_network
 from .bad_line import FAULTS, BadLine
 
 pytestmark = pytest.mark.cosim
@@ -143,3 +149,57 @@ time.sleep(600)
             return
         time.sleep(0.05)
     raise AssertionError("the board is still there")
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[VirtualBoard, Path, list[str]]:
+    """A board that records every edge it can of a small network, the network's file, and the edges."""
+    folder = tmp_path_factory.mktemp("traced")
+    path = folder / "net.safetensors"
+    save_network(random_network((6, 6, 1), [ConvShape(4)], [5], seed=2), path)
+    edges = list(Project.find(str(path), "icebreaker").traceable)
+    project = Project.find(str(path), "icebreaker", traced=edges)
+    return VirtualBoard(virtual_top(project, "portable"), folder / "board"), path, edges
+
+
+@pytest.mark.slow
+def test_what_a_board_records_is_what_the_golden_model_says(
+    traced: tuple[VirtualBoard, Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, network, edges = traced
+    assert len(edges) > 3
+    np.save(tmp_path / "images.npy", np.random.default_rng(3).integers(0, 256, (3, 6, 6, 1), np.uint8))  # fmt: skip
+    runner = CliRunner()
+
+    def run(*named: str, clock: tuple[str, ...] = ()) -> Result:
+        options = [option for edge in named for option in ("--trace", edge)]
+        arguments = ["run", str(network), str(tmp_path / "images.npy"), "-p", compiled.port]
+        return runner.invoke(app, [*arguments, *options, *clock])
+
+    with compiled:
+        found = run(*edges)
+        assert found.exit_code == 0, found.output
+        for edge in edges:
+            assert f"{edge}: 0 of " in found.stderr
+        # Other edges, another order, another clock: another circuit.
+        for other in (run(*edges[1:]), run(*edges[::-1]), run(*edges, clock=("--clock", "24"))):
+            assert isinstance(other.exception, DeviceError)
+            assert "built for another plan, clock or other edges" in other.exception.message
+        assert run().exit_code == 0
+        # A golden model that says something else of one value.
+        edges_of = GoldenModel.edges
+
+        def wrong(model: GoldenModel, images: np.ndarray, keep: list[str]) -> dict:
+            values = edges_of(model, images, keep=keep)
+            values[keep[-1]].reshape(-1)[1] += 1
+            return values
+
+        monkeypatch.setattr(GoldenModel, "edges", wrong)
+        found = run(*edges)
+        assert found.exit_code == 1
+        assert f"{edges[-1]}: 1 of " in found.stderr
+
+
+def test_a_board_without_trace_is_said_to_have_none(board: VirtualBoard, tmp_path: Path) -> None:
+    with Device.open(board.port, BAUD) as device, pytest.raises(DeviceError, match="refused TRACE"):
+        device.trace()

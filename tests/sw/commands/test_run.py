@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rbonn.sw.build.cache import file_digest
 from rbonn.sw.datasets import Dataset, Split
 from rbonn.sw.network.file import save_network
 
-from ..host.fake_board import FakeBoard, answer_to
+from ...random_networks import random_network
+from ..host.fake_board import FakeBoard, answer_to, info
 from ..host.test_device import board_of, network
 from ..program import fails
 
@@ -26,6 +28,7 @@ def board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeBoard:
 
     def opened(port: str, baud: int) -> FakeBoard:
         board.closed = False
+        board.bytes_per_second = baud / 10
         return board
 
     monkeypatch.setattr("rbonn.sw.host.device.SerialTransport", opened)
@@ -104,6 +107,70 @@ def test_pictures_of_ones_own_are_known_by_their_networks_classes(
     fails(rbonn("run", "net.safetensors", "-p", "x", "--dataset", "owm"), "'owm' does not exist")
 
 
+def write_build(folder: Path, clock_hz: float, board: str = "icebreaker", source: str = "") -> None:
+    """What `rbonn build` leaves of a network, as far as `rbonn run` reads it."""
+    folder.mkdir(parents=True)
+    (folder / "top.bin").write_text("bits")
+    nothing = dict.fromkeys(
+        ("lut4", "carry", "ff", "block_rams", "dsp", "single_port_rams", "logic_cells"), 0
+    )
+    values = {
+        "name": "fake", "source_hash": source or network().hash(), "board": board, "bitstream": "top.bin",
+        "bitstream_sha256": file_digest(folder / "top.bin"), "resources": nothing, "capacity": {},
+        "fmax_hz": 50e6, "clock_hz": clock_hz, "timing_met": True, "seed": 1, "seconds": 1.0,
+        "cached": False, "tools": {},
+    }  # fmt: skip
+    (folder / "report.json").write_text(json.dumps(values))
+
+
+def test_the_clock_is_that_of_the_build(rbonn, board: FakeBoard) -> None:
+    def baud(*options: object) -> tuple[float, str]:
+        status, _, err = rbonn("run", "net.safetensors", "-p", "x", "one.png", *options)
+        assert status == 0, err
+        return 10 * board.bytes_per_second, err
+
+    save_picture(Path("one.png"), IMAGES[0])
+    assert baud() == (3_000_000, "")  # 36 MHz, the board's own
+    assert baud("--clock", 40)[0] == 2_000_000
+    write_build(Path("build/fake-icebreaker"), 36e6)
+    assert baud() == (3_000_000, "")
+    write_build(Path("fast"), 40e6)
+    assert baud("--build", "fast") == (2_000_000, "fast was built for 40 MHz\n")
+    assert baud("--build", "fast", "--clock", 36) == (3_000_000, "")
+    assert baud("--build", "fast", "--baud", 115_200)[0] == 115_200
+    Path("build/fake-icebreaker").rename("old")
+    Path("fast").rename("build/fake-icebreaker")
+    assert baud()[0] == 2_000_000
+    # Of another network, of another board, damaged.
+    one = ("run", "net.safetensors", "-p", "x", "one.png")
+    write_build(Path("other"), 40e6, source="00")
+    fails(rbonn(*one, "--build", "other"), "other: no build of fake for icebreaker there")
+    write_build(Path("board"), 40e6, board="icesugar")
+    fails(rbonn(*one, "--build", "board"), "board: no build of fake for icebreaker there")
+    Path("build/fake-icebreaker/top.bin").write_text("other bits")
+    assert baud() == (3_000_000, "")
+
+
+def test_a_board_that_records_nothing_or_something_else_is_told_before_it_is_asked(
+    rbonn, board: FakeBoard
+) -> None:
+    given = random_network((2, 2, 1), [], [2])
+    save_network(given, Path("net.safetensors"))
+    board.info = replace(info(given.name, bytes.fromhex(given.hash())[:8]), element_bits=1)
+    np.save("one.npy", IMAGES[:1])
+    one = ("run", "net.safetensors", "-p", "x", "one.npy")
+    assert rbonn(*one)[0] == 0
+    for trace_bytes, message, hint in (
+        (0, "built without --trace", "Build and flash it with --trace scores."),
+        (9, "other edges than --trace scores", "Name the edges"),
+    ):
+        board.info = replace(board.info, trace_bytes=trace_bytes)
+        fails(rbonn(*one, "--trace", "scores"), message, hint)
+    board.writes.clear()
+    fails(rbonn(*one, "--trace", "score"), "no stage boundary 'score'", "scores")
+    assert not board.writes
+
+
 def test_what_cannot_be_sent_is_refused(rbonn, board: FakeBoard) -> None:
     Path("empty").mkdir()
     fails(rbonn("run", "net.safetensors", "-p", "x", "empty"), "no picture in this folder")
@@ -111,5 +178,7 @@ def test_what_cannot_be_sent_is_refused(rbonn, board: FakeBoard) -> None:
     fails(rbonn("run", "net.safetensors", "-p", "x", "wrong.npy"), "takes uint8 (n, 2, 2, 1)")
     assert rbonn("run", "net.safetensors", "-p", "x")[0] == 2
     assert rbonn("run", "net.safetensors", "-p", "x", "a.png", "--dataset", "mnist")[0] == 2
+    assert rbonn("run", "net.safetensors", "-p", "x", "a.png", "--images", 3)[0] == 2
+    assert rbonn("run", "net.safetensors", "--dataset", "mnist", "--trace", "scores")[0] == 2
     save_picture(Path("one.png"), IMAGES[0])
     fails(rbonn("run", "net.safetensors", "one.png"), "No icebreaker is connected by USB")

@@ -207,13 +207,19 @@ def test_images_that_do_not_fit_are_refused() -> None:
         Device(FakeBoard(), attempts=0)
 
 
+def always(keeps_up: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has boards keep up, or not; the line back of `FakeBoard`, with answers larger than images, never would."""
+    monkeypatch.setattr("rbonn.sw.host.device.keeps_up", lambda info, speed: keeps_up)
+
+
 @pytest.mark.parametrize("n_images", [0, 1, 3, 4, 30])
-def test_many_images_share_frames_and_are_answered_in_order(n_images: int) -> None:
+def test_many_images_share_frames_and_are_answered_in_order(
+    n_images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(True, monkeypatch)
     board = FakeBoard()
     with device(board) as connected:
-        # Only where the line back is no slower than the line to the board.
         board.writes.clear()
-        connected._keeps_up = lambda: True
         answers = list(connected.infer_many(iter(IMAGES[:n_images])))
         assert all(same(*pair) for pair in zip(answers, IMAGES[:n_images], strict=True))
         assert len(board.writes) == n_images // BATCH_IMAGES + n_images % BATCH_IMAGES
@@ -240,9 +246,11 @@ def test_images_share_frames_only_where_core_and_line_back_keep_up() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_over_a_bad_line_many_images_are_answered_right_and_in_order(seed: int) -> None:
+def test_over_a_bad_line_many_images_are_answered_right_and_in_order(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(seed % 2 == 0, monkeypatch)
     with device(FakeBoard(damage=noisy(seed, every=5)), attempts=40) as connected:
-        connected._keeps_up = lambda: seed % 2 == 0
         answers = list(connected.infer_many(IMAGES))
         assert all(same(*pair) for pair in zip(answers, IMAGES, strict=True))
         assert connected.retries > 0
