@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 from rbonn.sw.models import find_network, model_names
-from rbonn.sw.train import load_experiment, shipped_experiments
+from rbonn.sw.train import (
+    load_checkpoint,
+    load_experiment,
+    read_checkpoint,
+    shipped_experiments,
+)
 from rbonn.sw.train.evaluation import wilson_interval
 
-STATUS = (Path(__file__).parents[1] / "models" / "STATUS.md").read_text(encoding="utf-8")
+MODELS = Path(__file__).parents[1] / "models"
+STATUS = (MODELS / "STATUS.md").read_text(encoding="utf-8")
 FINISHED = STATUS.partition("## Finished\n")[2].partition("\n## ")[0]
 ROWS = {
     cells[0].partition("`")[2].partition("`")[0]: cells
@@ -28,6 +34,16 @@ def test_a_shipped_network_has_a_row_with_its_own_numbers(name: str) -> None:
     assert row[8].startswith(f"**{100 * stated['accuracy_integer']:.2f}**")
     for command in re.findall("`([^`]+)`", row[1]):
         assert command in stated["command"]
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("teachers/*.safetensors")), ids=str)
+def test_a_shipped_teacher_is_the_finished_training_of_its_experiment(path: Path) -> None:
+    _, made_by = load_checkpoint(path)
+    assert made_by == load_experiment(shipped_experiments()[path.stem])
+    results, row = read_checkpoint(path).results, ROWS[path.stem]
+    assert row[3] == f"{results['epochs']} ({results['epoch']})"
+    for cell, part in zip(row[5:8], ("selection", "held_out", "test"), strict=True):
+        assert cell.startswith(f"{100 * results[f'{part}_accuracy']:.2f}")
 
 
 @pytest.mark.parametrize("name", ROWS)
