@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 from rbonn.boards import ICEBREAKER, UPDUINO_V3
 from rbonn.sw.errors import UnknownNameError
+from rbonn.sw.network import Dense
 from rbonn.sw.plan.folding import Folding
 from rbonn.sw.plan.planner import make_plan
 from rbonn.sw.project import Project
@@ -36,7 +37,8 @@ def test_the_design_hash_tells_circuits_apart() -> None:
 
 
 def test_the_design_hash_knows_neither_weights_nor_how_the_clock_was_asked_for() -> None:
-    others = random_network((4, 4, 1), [], [6, 4], seed=1)
+    nodes = [replace(n, weights=-n.weights) if isinstance(n, Dense) else n for n in NETWORK.nodes]
+    others = replace(NETWORK, nodes=tuple(nodes))
     assert others.hash() != NETWORK.hash()
     project = Project(others, ICEBREAKER, replace(PLAN, network_hash=others.hash()))
     assert design_hash(project) == design_hash()
