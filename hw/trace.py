@@ -50,7 +50,7 @@ class Recorder(wiring.Component):
 
     The transfers of an image take the places of those of the one before. Reading begins anew whenever `reading` has been low.
 
-    Latency from `reading` to the first byte is 3 cycles; throughput is one byte per cycle, with 2 cycles more between transfers.
+    Latency from `reading` to the first byte is 2 cycles; throughput is one byte per cycle, with 2 cycles more between transfers.
     Storage is `transfers` x 8 `transfer_bytes` bits of block RAM.
 
     Members
