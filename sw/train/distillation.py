@@ -148,7 +148,7 @@ def load_distillation(experiment: Experiment, output: Path) -> Distillation | No
     Raises
     ------
     CheckpointError - the teacher's checkpoint is missing or cannot be read
-    ExperimentError - the teacher was trained on another data set, or is what this training writes
+    ExperimentError - the teacher was trained on another data set, in another size or with other classes, or is what this training writes
     """
     from .checkpoint import CHECKPOINT, load_checkpoint
 
@@ -162,9 +162,12 @@ def load_distillation(experiment: Experiment, output: Path) -> Distillation | No
             "Name another network in distillation.teacher, or another output folder.",
         )
     network, made_by = load_checkpoint(path)
-    if made_by.dataset != experiment.dataset:
+    if (made_by.dataset, made_by.pictures) != (experiment.dataset, experiment.pictures):
+        other = f"{made_by.dataset}, not {experiment.dataset}"
+        if made_by.dataset == experiment.dataset:
+            other = f"{made_by.dataset} with another table [pictures]"
         raise ExperimentError(
-            f"{experiment.name}: the teacher {made_by.name} knows {made_by.dataset}, not {experiment.dataset}",
+            f"{experiment.name}: the teacher {made_by.name} knows {other}",
             "Name a teacher trained on the same data set in distillation.teacher.",
         )
     return Distillation(config, network)

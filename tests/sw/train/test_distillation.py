@@ -5,6 +5,7 @@ import os
 
 import pytest
 import torch
+from rbonn.sw.datasets import PicturesConfig
 from rbonn.sw.errors import CheckpointError, ExperimentError
 from rbonn.sw.train.checkpoint import CheckpointFile, network_tensors, new_network, save_checkpoint
 from rbonn.sw.train.distillation import (
@@ -239,6 +240,21 @@ def test_a_teacher_of_another_data_set_is_refused(tmp_path):
     save_teacher(tmp_path / "old_master", dataset="cifar10")
     with pytest.raises(ExperimentError, match="old_master knows cifar10, not mnist"):
         load_distillation(experiment("s", teacher="old_master"), tmp_path / "s")
+
+
+def test_a_teacher_of_the_same_pictures_in_another_size_or_order_is_refused(tmp_path):
+    pictures = PicturesConfig(height=8, width=8, channels=1, classes=("a", "b"))
+    made_by = dataclasses.replace(experiment("master", "own"), pictures=pictures)
+    contents = CheckpointFile(made_by, {"epoch": 1}, network_tensors(new_network(made_by)))
+    save_checkpoint(tmp_path / "master" / "checkpoint.safetensors", contents)
+    student = dataclasses.replace(experiment("s", "own", teacher="master"), pictures=pictures)
+    assert load_distillation(student, tmp_path / "s") is not None
+    for change in ({"height": 12}, {"classes": ("b", "a")}):
+        other = dataclasses.replace(student, pictures=dataclasses.replace(pictures, **change))
+        with pytest.raises(
+            ExperimentError, match=r"master knows own with another table \[pictures\]"
+        ):
+            load_distillation(other, tmp_path / "s")
 
 
 def test_a_network_is_not_its_own_teacher(tmp_path):
