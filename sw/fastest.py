@@ -44,9 +44,10 @@ def build_fastest(
     check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".clocks-") as name:
-        built = Path(name)
 
         def attempt(clock_hz: int, number: int) -> BuildResult:
+            built = Path(name) / f"{clock_hz}-{number}"
+            built.mkdir()
             at_clock = replace(project, plan=replace(project.plan, clock_hz=clock_hz))
             result = at_clock.build(built, seed=number, use_cache=use_cache, progress=progress)
             if say is not None:
@@ -55,6 +56,7 @@ def build_fastest(
             return result
 
         search = highest_clock(project.board, attempt, limit_hz=limit_hz, seeds=seeds, seed=seed)
+        built = search.result.bitstream.parent
         report = built / REPORT
         values = json.loads(report.read_text())
         values["asked_hz"] = float(search.limit_hz)

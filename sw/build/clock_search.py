@@ -6,7 +6,7 @@ route, which may come out a little slower than the one before. Therefore each cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...boards import Board
@@ -17,8 +17,9 @@ from .result import BuildResult
 STEP_HZ = 250_000
 """Distance of the clocks that are looked at."""
 
-AIM = 1.5
-"""Times the board's own clock that is aimed at where the user sets no limit: further above what is reached, place and route does not get better."""
+AIM, RAISE = 1.5, 1.25
+"""Times the board's own clock that is aimed at first where the user sets no limit, and times that where it is met: further above what is reached, place and route does not get
+better."""
 
 LEAST_BAUD = 1_000_000
 """A faster clock is not worth a serial line that is slower than this, where the board's bridge has such a baud rate."""
@@ -36,9 +37,9 @@ class ClockSearch:
 
     Members
     -------
-    result : BuildResult - the build that meets its clock
-    limit_hz : int - the highest clock that was allowed
-    tried : tuple of BuildResult - all, in their order; the last is `result`
+    result : BuildResult - the build with the highest clock that was met
+    limit_hz : int - the highest clock that was allowed, or aimed at
+    tried : tuple of BuildResult - all, in their order
     """
 
     result: BuildResult
@@ -67,14 +68,14 @@ def highest_clock(
     seeds: int = SEEDS,
     seed: int = 1,
 ) -> ClockSearch:
-    """Lowers the clock from `limit_hz` until one of `seeds` places and routes meets it.
+    """Lowers the clock from `limit_hz` until one of `seeds` places and routes meets it; where the user sets no limit and the first aim is met, aims higher.
 
     After each clock that is missed comes the highest one not above the fastest that was reached so far with a lower one asked for or with this.
 
     Parameters
     ----------
     attempt : Callable - builds for a clock and a seed
-    limit_hz : int or None - the highest clock that is allowed; None: `AIM` times the board's own
+    limit_hz : int or None - the highest clock that is allowed; None: `AIM` times the board's own, and `RAISE` times what is met as long as it is
     seeds : int - places and routes of each clock at most
     seed : int - the first of them
 
@@ -83,13 +84,45 @@ def highest_clock(
     ClockError - the board has no clock below the limit, or the design meets none of them
     NoPlaceError - the placer found no place with any of the seeds
     """
-    limit_hz = round(AIM * board.clock_hz) if limit_hz is None else limit_hz
+    aim_hz = round(AIM * board.clock_hz) if limit_hz is None else limit_hz
+    numbers = range(seed, seed + seeds)
     tried: list[BuildResult] = []
-    no_place: NoPlaceError | None = None
-    below_hz = float(limit_hz)
+    met: BuildResult | None = None
+    while (found := _highest_between(board, attempt, met, aim_hz, numbers, tried)) is not None:
+        met = found
+        if limit_hz is not None or met.clock_hz < board.pll(next(clocks(board, aim_hz))).output_hz:
+            break
+        aim_hz = round(RAISE * aim_hz)
+    if met is not None:
+        return ClockSearch(met, aim_hz, tuple(tried))
+    if not tried:
+        raise ClockError(
+            f"{board.name}: has no clock of at most {aim_hz / 1e6:g} MHz",
+            f"Allow more; {board.clock_hz / 1e6:g} MHz is this board's own.",
+        )
+    raise ClockError(
+        f"{board.name}: the design meets none of its clocks of at most {aim_hz / 1e6:g} MHz",
+        "Fold it more (smaller PE and SIMD), or allow more seeds.",
+    )
+
+
+def _highest_between(
+    board: Board,
+    attempt: Attempt,
+    met: BuildResult | None,
+    aim_hz: int,
+    numbers: Sequence[int],
+    tried: list[BuildResult],
+) -> BuildResult | None:
+    """The first build that meets its clock, from `aim_hz` down to that of `met`; None where there is none. All that is built is added to `tried`."""
+    below_hz = float(aim_hz)
+    least_hz = 0.0 if met is None else met.clock_hz
     while (clock_hz := next(clocks(board, below_hz), None)) is not None:
+        if board.pll(clock_hz).output_hz <= least_hz:
+            return None
         reached_hz = 0.0
-        for number in range(seed, seed + seeds):
+        no_place: NoPlaceError | None = None
+        for number in numbers:
             try:
                 result = attempt(clock_hz, number)
             except NoPlaceError as error:
@@ -97,18 +130,10 @@ def highest_clock(
                 continue
             tried.append(result)
             if result.timing_met:
-                return ClockSearch(result, limit_hz, tuple(tried))
+                return result
             reached_hz = max(reached_hz, result.fmax_hz)
+        if not tried and no_place is not None:
+            raise no_place
         # What was reached is below this clock, but another clock of the design may be what was missed.
         below_hz = min(reached_hz, clock_hz - STEP_HZ)
-    if not tried and no_place is not None:
-        raise no_place
-    if not tried:
-        raise ClockError(
-            f"{board.name}: has no clock of at most {limit_hz / 1e6:g} MHz",
-            f"Allow more; {board.clock_hz / 1e6:g} MHz is this board's own.",
-        )
-    raise ClockError(
-        f"{board.name}: the design meets none of its clocks of at most {limit_hz / 1e6:g} MHz",
-        "Fold it more (smaller PE and SIMD), or allow more seeds.",
-    )
+    return None

@@ -63,6 +63,14 @@ def test_the_build_that_meets_its_clock_is_what_stays_with_all_that_was_tried(tm
     assert json.dumps(result.description())
 
 
+def test_what_was_met_stays_where_a_higher_clock_is_missed(tmp_path: Path):
+    result = build_fastest(MadeUp(54.1), tmp_path, seeds=1)
+    assert [tried["clock_hz"] for tried in result.clocks_tried] == [54e6, 67.5e6]
+    assert result.clock_hz == 54e6
+    assert result.bitstream.read_text() == "54000000 1"
+    assert {path.name for path in tmp_path.iterdir()} == {"top.bin", "report.json"}
+
+
 def test_a_limit_of_the_user_is_what_was_asked_for(tmp_path: Path):
     result = build_fastest(MadeUp(60.0), tmp_path, limit_hz=48_000_000)
     assert (result.asked_hz, result.clock_hz) == (48e6, 48e6)

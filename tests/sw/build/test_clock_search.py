@@ -72,7 +72,6 @@ def test_after_a_clock_that_is_missed_comes_the_highest_below_the_best_of_all_se
     assert asked == [(54.0, 1), (54.0, 2), (54.0, 3), (45.0, 1), (45.0, 2)]
     assert found.result.clock_hz == 45e6
     assert found.result.seed == 2
-    assert found.result is found.tried[-1]
     assert [tried.timing_met for tried in found.tried] == [False] * 4 + [True]
 
 
@@ -81,6 +80,21 @@ def test_a_place_and_route_that_comes_out_slower_lowers_the_clock_again():
     assert asked == [(54.0, 1), (45.0, 1), (43.5, 1)]
     assert found.result.clock_hz == 43.5e6
     assert found.limit_hz == AIM * ICEBREAKER.clock_hz
+
+
+def test_without_a_limit_an_aim_that_is_met_is_raised_until_one_is_missed():
+    # 67.5 is met, 84.375 and what was reached of it not, what was reached then is.
+    found, asked = search(ICEBREAKER, {1: [60.0, 75.0, 80.0, 71.0, 72.0]}, seeds=1)
+    assert asked == [(54.0, 1), (67.5, 1), (84.0, 1), (79.5, 1), (70.5, 1)]
+    assert found.result.clock_hz == 70.5e6
+    # Nothing is met above the first aim.
+    found, asked = search(ICEBREAKER, {1: [60.0, 50.0]}, seeds=1)
+    assert asked == [(54.0, 1), (67.5, 1)]
+    assert found.result.clock_hz == 54e6
+    assert found.result is found.tried[0]
+    # A limit of the user is none to be raised.
+    _, asked = search(ICEBREAKER, {1: [60.0]}, seeds=1, limit_hz=54_000_000)
+    assert asked == [(54.0, 1)]
 
 
 def test_seeds_begin_where_the_user_says():
