@@ -46,9 +46,13 @@ def test_a_pll_or_a_network_without_the_other_is_refused(gone: str) -> None:
 
 
 def test_inputs_without_a_wire_have_what_the_chip_gives_them() -> None:
-    cells = {"cell": cell("ICESTORM_LC", {"CEN": [], "SR": [], "I0": [3]})}
+    cells = {
+        "cell": cell("ICESTORM_LC", {"CEN": [], "SR": [], "I0": [3]}),
+        "multiplier": cell("ICESTORM_DSP", {"CE": [], "AHOLD": []}),
+    }
     tie_inputs(cells)
     assert cells["cell"]["connections"] == {"CEN": ["1"], "SR": ["0"], "I0": [3]}
+    assert cells["multiplier"]["connections"] == {"CE": ["1"], "AHOLD": ["0"]}
 
 
 def test_selectors_before_block_rams_are_followed() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rbonn.hw.top import Top, TopConfig
+from rbonn.hw.trace import TraceConfig
 from rbonn.sim.virtual_board import VirtualBoard, virtual_top
 from rbonn.sw.cli import app
 from rbonn.sw.errors import DeviceError
@@ -32,13 +33,21 @@ from .bad_line import FAULTS, BadLine
 pytestmark = pytest.mark.cosim
 
 BAUD = 1_000_000
-BOARD_INFO = replace(INFO, shape=(1, 48, 1), interval_cycles=60, receive_buffer_bytes=256)
+BOARD_INFO = replace(
+    INFO, shape=(1, 48, 1), interval_cycles=60, receive_buffer_bytes=256, trace_bytes=48
+)
 IMAGES = [bytes((7 * k + place * place) % 256 for place in range(48)) for k in range(41)]
+
+
+INTERVAL_CYCLES = 51
+"""The core takes 48 bytes, then gives three scores."""
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> VirtualBoard:
-    top = Top(TopConfig(BOARD_INFO, INFO.clock_hz // DIVISOR), FakeCore(0, image_bytes=48))
+    traces = (TraceConfig("taken", 8, BOARD_INFO.trace_bytes),)
+    config = TopConfig(BOARD_INFO, INFO.clock_hz // DIVISOR, traces=traces)
+    top = Top(config, FakeCore(0, image_bytes=48))
     return VirtualBoard(top, tmp_path_factory.mktemp("board"))
 
 
@@ -57,8 +66,8 @@ def test_every_command_of_the_host_works(board: VirtualBoard) -> None:
         assert device.info == BOARD_INFO
         assert right([device.infer(IMAGES[0])], IMAGES[:1])
         assert right(list(device.infer_many(IMAGES)), IMAGES)
-        # The core takes 48 bytes, then gives three scores.
-        assert device.benchmark().interval_cycles == 51
+        assert device.trace() == IMAGES[-1]
+        assert device.benchmark().interval_cycles == INTERVAL_CYCLES
         device.reset()
         assert device.retries == 0
     # Another program may open the port afterwards.
@@ -94,6 +103,17 @@ def test_over_a_bad_line_no_answer_is_wrong_and_none_is_missing(
     with Device(line, timeout_s=0.3, attempts=30) as device:
         assert right(list(device.infer_many(IMAGES)), IMAGES)
         assert right([device.infer(image) for image in IMAGES[:30]], IMAGES[:30])
+    assert line.faults > 3
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_over_a_bad_line_benchmarks_and_traces_are_right(fault: str, board: VirtualBoard) -> None:
+    line = BadLine(SerialTransport(board.port, BAUD), FAULTS[fault], seed=5, every=3)
+    with Device(line, timeout_s=0.3, attempts=30) as device:
+        for image in IMAGES[:5]:
+            assert right([device.infer(image)], [image])
+            assert device.trace() == image
+            assert device.benchmark().interval_cycles == INTERVAL_CYCLES
     assert line.faults > 3
 
 
@@ -198,8 +218,3 @@ def test_what_a_board_records_is_what_the_golden_model_says(
         found = run(*edges)
         assert found.exit_code == 1
         assert f"{edges[-1]}: 1 of " in found.stderr
-
-
-def test_a_board_without_trace_is_said_to_have_none(board: VirtualBoard, tmp_path: Path) -> None:
-    with Device.open(board.port, BAUD) as device, pytest.raises(DeviceError, match="refused TRACE"):
-        device.trace()
