@@ -5,16 +5,20 @@ import logging
 
 import pytest
 import torch
-from rbonn.sw.train.checkpoint import read_checkpoint
-from rbonn.sw.train.compilation import compiled, mixed_precision
+from rbonn.sw.train import step
+from rbonn.sw.train.checkpoint import new_network, read_checkpoint
+from rbonn.sw.train.compilation import compiled, has_compiler, mixed_precision
+from rbonn.sw.train.distillation import Distillation, DistillationConfig
 from rbonn.sw.train.experiment import StageConfig, TrainingConfig
 from rbonn.sw.train.loop import Training
 from torch import nn
 
-from .killed_training import EXPERIMENT, images
+from .killed_training import EXPERIMENT, STEPS_PER_EPOCH, images
 
 CPU = torch.device("cpu")
 CONFIG = TrainingConfig(stages=(StageConfig(epochs=1),))
+# PyTorch's compiler uses what PyTorch deprecates.
+TRACING = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def test_without_a_compiler_compilation_is_left_out_with_a_warning(monkeypatch, caplog):
@@ -28,6 +32,38 @@ def test_without_a_compiler_compilation_is_left_out_with_a_warning(monkeypatch, 
 def test_compilation_is_by_request():
     network = nn.Linear(2, 2)
     assert compiled(network, CONFIG, CPU) is network
+
+
+@TRACING
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")
+def test_what_is_compiled_shares_the_networks_parameters():
+    network = nn.Linear(2, 2)
+    found = compiled(network, dataclasses.replace(CONFIG, compile=True), CPU)
+    assert found is not network
+    assert [id(p) for p in found.parameters()] == [id(p) for p in network.parameters()]
+
+
+class Counted(nn.Module):
+    """Computes as the network and counts how often, in place of its compiled form."""
+
+    def __init__(self, network, *_):
+        super().__init__()
+        self.network = network
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.network(x)
+
+
+def test_every_step_of_both_stages_runs_what_was_compiled_of_student_and_teacher(
+    tmp_path, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(step, "compiled", lambda *parts: made.append(Counted(*parts)) or made[-1])
+    teacher = Distillation(DistillationConfig(teacher="t"), new_network(EXPERIMENT))
+    Training(EXPERIMENT, tmp_path, images(), distillation=teacher).run(quiet=True)
+    assert [counted.calls for counted in made] == [3 * STEPS_PER_EPOCH] * 2
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -55,7 +91,7 @@ def test_mixed_precision_trains_near_to_what_full_precision_does(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch uses what it deprecates
+@TRACING
 def test_a_compiled_training_goes_through_both_stages_as_a_plain_one_does(tmp_path):
     losses, tensors = [], []
     for compile in (False, True):
