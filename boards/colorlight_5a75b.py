@@ -1,4 +1,9 @@
-"""Colorlight 5A-75B V7.0, a receiver card for LED panels: Lattice ECP5, 25 MHz oscillator, pins for a JTAG cable and for a UART."""
+"""Colorlight 5A-75B V7.0, a receiver card for LED panels: Lattice ECP5, 25 MHz oscillator, pins for a JTAG cable and for a UART.
+
+References
+----------
+github.com/litex-hub/litex-boards, platforms/colorlight_5a_75b.py, revision 7.0: clock P6, the LED's pin P11 and the button's M13, on which amaranth-boards has the UART.
+"""
 
 from amaranth_boards.colorlight_5a75b_r7_0 import Colorlight_5A75B_R70Platform
 

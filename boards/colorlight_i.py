@@ -2,7 +2,8 @@
 
 References
 ----------
-Pins: github.com/wuxx/Colorlight-FPGA-Projects, the modules' tables and the extension board's schematic.
+Clock, LEDs, memory: github.com/wuxx/Colorlight-FPGA-Projects, README.md and colorlight_i9_v7.2.md; its factory/i5 and factory/i9 lift the write protection that the
+flash is delivered with. UART: github.com/litex-hub/litex-boards, platforms/colorlight_i5.py; of the i9 the same pins of the module's connector (84 and 86).
 """
 
 from amaranth.build import Attrs, Clock, Pins, Resource
@@ -57,7 +58,9 @@ def _board(
         clock_hz=75_000_000,
         uart=icelink_uart(DAPLINK_USB),
         memory=memory,
-        programming=Programming((jtag(f"colorlight-{number}"),), (DAPLINK_USB,)),
+        programming=Programming(
+            (jtag(f"colorlight-{number}", "--unprotect-flash"),), (DAPLINK_USB,)
+        ),
         platform=platform,
         remark="on MuseLab's extension board; its iCELink is the programmer and the serial port",
     )

@@ -1,4 +1,9 @@
-"""ECPIX-5 (LambdaConcept): Lattice ECP5-5G of two sizes, 100 MHz oscillator, FT2232H for programming and UART."""
+"""ECPIX-5 (LambdaConcept): Lattice ECP5-5G of two sizes, 100 MHz oscillator, FT2232H for programming and UART.
+
+References
+----------
+Revision R03: github.com/litex-hub/litex-boards, issue 530; openFPGALoader's board ``ecpix5_r03``.
+"""
 
 from amaranth.build import Platform
 from amaranth_boards import ecpix5
@@ -28,6 +33,7 @@ def _board(size: str, platform_class: type[Platform], capacity: Capacity) -> Boa
             (FT2232H,),
         ),
         platform=lambda: build_only(platform_class),
+        remark="before revision R03; that one has an FT4232H: write it with `--cable ft4232`, and name its port",
     )
 
 

@@ -1,4 +1,9 @@
-"""OrangeCrab r0.2 (Greg Davill): Lattice ECP5 of two sizes, 48 MHz oscillator, written through its bootloader on the USB; UART on pins."""
+"""OrangeCrab r0.2 (Greg Davill): Lattice ECP5 of two sizes, 48 MHz oscillator, written through its bootloader on the USB; UART on pins.
+
+References
+----------
+USB numbers of the bootloader: the udev rule of orangecrab-fpga.github.io, getting started.
+"""
 
 from amaranth.build import Attrs, Platform
 from amaranth_boards import orangecrab_r0_2

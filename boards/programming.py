@@ -54,9 +54,9 @@ class Programming:
         return not self.usb_ids
 
 
-def jtag(board: str) -> Programmer:
-    """What writes a board through JTAG: openFPGALoader, which calls it by that name."""
-    return Programmer("openFPGALoader", ("-b", board, "-f"), ("-b", board, "-m"))
+def jtag(board: str, *for_flash: str) -> Programmer:
+    """What writes a board through JTAG: openFPGALoader, which calls it by that name, with further options where it writes the flash."""
+    return Programmer("openFPGALoader", ("-b", board, *for_flash, "-f"), ("-b", board, "-m"))
 
 
 def spi(*cable: str) -> tuple[Programmer, Programmer]:

@@ -1,4 +1,9 @@
-"""ULX3S (Radiona): Lattice ECP5 of four sizes, 25 MHz oscillator, FT231X for programming and UART."""
+"""ULX3S (Radiona): Lattice ECP5 of four sizes, 25 MHz oscillator, FT231X for programming and UART.
+
+References
+----------
+Pin L2, wifi_gpio0: github.com/emard/ulx3s, doc/constraints/ulx3s_v20.lpf, which has the UART where amaranth-boards has it (L4 to the FT231X, M1 from it).
+"""
 
 from amaranth.build import Attrs, Pins, Platform, Resource
 from amaranth_boards import ulx3s

@@ -1,4 +1,9 @@
-"""UPduino v3 (tinyVision.ai): Lattice iCE40UP5K, 12 MHz oscillator behind a jumper, FT232H for programming and UART."""
+"""UPduino v3 (tinyVision.ai): Lattice iCE40UP5K, 12 MHz oscillator behind a jumper, FT232H for programming and UART.
+
+References
+----------
+UART: upduino.pcf of github.com/tinyvision-ai-inc/UPduino-v3.0: serial_txd 14, serial_rxd 15, with spi_cs 16 high; amaranth-boards has no UART.
+"""
 
 from amaranth.build import Attrs, Pins, Platform, Resource
 from amaranth_boards.resources import UARTResource
