@@ -93,6 +93,7 @@ class Trial:
         self.sequence = 0
         self.last_image = self.traced_image = 0  # the last one that was answered; that of a TRACE
         self.benchmark = b""
+        self.what = "nothing"
         self.alone_cycles = 0.0
         self.latest_cycles = 0
         self.compared = self.faults = self.overruns = 0
@@ -129,7 +130,7 @@ class Trial:
 
     async def suffer(self, name: str, command: Command, fault: Fault) -> None:
         """A request of `command` with that fault, and an image behind it."""
-        what = f"{name}.{command.name}"
+        self.what = what = f"{name}.{command.name}"
         self.traced_image = self.last_image
         before = self.received_bytes
         sent = b""
@@ -154,8 +155,9 @@ class Trial:
             expected = expected[1:]  # the refusal was not finished when the reset came
         self._judge(what, [*expected, probe], frames)
         if not any(expected):
-            line_bytes = self.received_bytes - before + SLACK_BYTES
-            late = cycles - self.alone_cycles - 10 * self.line.bit_cycles * line_bytes
+            others = self.received_bytes - before - len(encode_frame(frames[-1]))
+            line_cycles = 10 * self.line.bit_cycles * (others + SLACK_BYTES)
+            late = cycles - self.alone_cycles - line_cycles
             self.latest_cycles = max(self.latest_cycles, round(late))
             bound = self.info.interval_cycles
             self._compare(f"{what}.cycles_late", bound, max(bound, round(late)))
@@ -169,7 +171,7 @@ class Trial:
             new = await self._receive(self.plan["patience_cycles"])
             if new is None:
                 raise NoAnswerError(
-                    f"no answer to {Command(request.command).name} (sequence {request.sequence}) behind fault {self.compared} "
+                    f"no answer to {Command(request.command).name} (sequence {request.sequence}) behind {self.what} "
                     f"for {self.plan['patience_cycles']} cycles, until cycle {self.line.cycle}"
                 )
             frames += new
