@@ -72,6 +72,22 @@ def test_every_step_has_its_rate_and_an_epoch_records_that_of_its_first(tmp_path
     assert [r.learning_rate for r in training.history] == pytest.approx(cosine[::STEPS])
 
 
+def test_each_stage_begins_with_a_fresh_optimiser_of_its_own(tmp_path):
+    stages = (
+        StageConfig(epochs=1, weights="real", weight_decay=1e-3),
+        StageConfig(epochs=1, weight_decay=0.0),
+    )
+    config = dataclasses.replace(EXPERIMENT.training, stages=stages)
+    training = Training(dataclasses.replace(EXPERIMENT, training=config), tmp_path, noise())
+    first = training.optimiser
+    assert {group["weight_decay"] for group in first.param_groups} == {0.0, 1e-3}
+    training.run(1, quiet=True)
+    assert first.state
+    assert training.optimiser is not first
+    assert not training.optimiser.state
+    assert {group["weight_decay"] for group in training.optimiser.param_groups} == {0.0}
+
+
 def test_an_epochs_loss_and_accuracy_are_the_means_over_its_own_steps(tmp_path, steps):
     training = Training(EXPERIMENT, tmp_path, noise())
     training.run(quiet=True)
