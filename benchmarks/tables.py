@@ -36,6 +36,7 @@ def rows() -> dict[str, list[str]]:
     costs = calibrated["held_out"]
     imagenet = json.loads((RESULTS / "planner_imagenet.json").read_text())["results"]
     cycles = json.loads((RESULTS / "random_cycles.json").read_text())
+    verified = json.loads((RESULTS / "verify.json").read_text())
     built = json.loads((RESULTS / "boards.json").read_text())["results"] + [
         {**result["build"], **result, "clock_asked_mhz": result["build"]["clock_mhz"]}
         for result in light
@@ -78,6 +79,10 @@ def rows() -> dict[str, list[str]]:
         ],
         "cost_blocks": [_cost_block(row) for row in costs["blocks"]],
         "cost_networks": [_cost_network(row) for row in calibrated["networks"]],
+        "simulated_cores": [
+            _simulated_core(row) for name, row in verified.items() if name != "bitstream"
+        ],
+        "simulated_bitstream": [_simulated_bitstream(verified["bitstream"])],
         "golden": [
             _row(
                 f"`{result['network']}`",
@@ -294,6 +299,32 @@ def _times(result: dict[str, Any]) -> str:
         simulation["cycles_per_second"],
         result["generate_seconds"],
         result["build"]["seconds"],
+    )
+
+
+def _simulated_core(row: dict[str, Any]) -> str:
+    return _row(
+        _name(row),
+        row["forms"],
+        row["boundaries_checked"],
+        row["values_compared"],
+        row["cycles"],
+        row["cycles_per_processor_second"],
+        row["cycles_per_wall_second"],
+        row["asked_cycles_per_second"],
+    )
+
+
+def _simulated_bitstream(row: dict[str, Any]) -> str:
+    return _row(
+        _name(row),
+        row["images"],
+        row["values_compared"],
+        row["mismatches"],
+        row["cycles"],
+        row["processor_seconds"],
+        row["wall_seconds"],
+        row["asked_seconds"],
     )
 
 
