@@ -157,7 +157,8 @@ def _installed(programmers: list[Programmer], must_start: bool) -> tuple[Program
 def _check_belongs(board: Board, bitstream: Path, name: str, source_hash: str) -> None:
     if not bitstream.is_file():
         raise InputFileError(
-            f"{bitstream}: no such bitstream", f"Run 'rbonn build' for {board.name} first."
+            f"{bitstream}: no such bitstream",
+            f"Run 'rbonn build {name or 'NETWORK'} --board {board.name}' first.",
         )
     report = read_report(bitstream.parent)
     if report.bitstream.name != bitstream.name:
@@ -168,17 +169,17 @@ def _check_belongs(board: Board, bitstream: Path, name: str, source_hash: str) -
     if report.board != board.name:
         raise InputFileError(
             f"{bitstream}: built for {report.board}, not for {board.name}",
-            f"Run 'rbonn build' for {board.name}, or name the board {report.board}.",
+            f"Run 'rbonn build {name or report.name} --board {board.name}', or name the board {report.board}.",
         )
     if name and report.name != name:
         raise InputFileError(
             f"{bitstream}: built from {report.name}, not from {name}",
-            f"Run 'rbonn build' for {name} on {board.name}.",
+            f"Run 'rbonn build {name} --board {board.name}'.",
         )
     if source_hash and report.source_hash != source_hash:
         raise InputFileError(
             f"{bitstream}: built from another version of {name}",
-            f"Run 'rbonn build' for {name} on {board.name} again.",
+            f"Run 'rbonn build {name} --board {board.name}' again.",
         )
 
 

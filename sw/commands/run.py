@@ -99,7 +99,7 @@ def run(
         for path in images or ()
         for pair in _images(path, loaded, resize=resize, invert=invert)
     ]
-    _say_polarity(terminal, named, loaded)
+    _say_polarity(terminal, named, loaded, invert=invert)
     rows = []
     with Device.open(port or find_port(board, target.uart.usb_ids), rate, loaded) as device:
         if traced:
@@ -147,13 +147,13 @@ def _images(
 
 
 def _say_polarity(
-    terminal: Terminal, named: list[tuple[str, np.ndarray]], network: Network
+    terminal: Terminal, named: list[tuple[str, np.ndarray]], network: Network, *, invert: bool
 ) -> None:
     from ..host.images import polarity_hint
 
     for name, image in named:
         if hint := polarity_hint(image, network):
-            terminal.say(f"{name}: {hint}")
+            terminal.say(f"{name} is {hint}: {'leave out' if invert else 'try'} --invert")
 
 
 def _row(terminal: Terminal, network: Network, name: str, answer: Answer) -> dict[str, object]:

@@ -43,7 +43,7 @@ def read_image(
 
 
 def polarity_hint(image: np.ndarray, network: Network) -> str | None:
-    """What to say about a picture that is dark on light for a network trained on an MNIST, which is light on dark; None if it is not.
+    """What is wrong with a picture that is dark on light, for a network trained on an MNIST, which is light on dark; None if it is not.
 
     Parameters
     ----------
@@ -54,4 +54,4 @@ def polarity_hint(image: np.ndarray, network: Network) -> str | None:
     frame = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     if frame.mean() < 128:
         return None
-    return "The picture is dark on light, MNIST is light on dark: try it inverted."
+    return "dark on light, MNIST is light on dark"

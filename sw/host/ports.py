@@ -39,7 +39,7 @@ def find_port(board: str, usb_ids: Collection[tuple[int, int]]) -> str:
     known = ", ".join(port_names()) or "none"
     raise DeviceError(
         f"No {board} is connected by USB",
-        f"Plug it in, or name its port with --port. Ports of this computer: {known}.",
+        f"Plug it in, or name its port with --port ('rbonn board' simulates a board). Ports of this computer: {known}.",
     )
 
 

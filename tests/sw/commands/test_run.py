@@ -151,6 +151,19 @@ def test_the_clock_is_that_of_the_build(rbonn, board: FakeBoard) -> None:
     assert baud() == (3_000_000, "")
 
 
+def test_a_picture_of_the_wrong_polarity_is_said_with_what_to_do(rbonn, board: FakeBoard) -> None:
+    given = replace(network(), metadata={"dataset": "mnist"})
+    save_network(given, Path("net.safetensors"))
+    board.info = info(given.name, bytes.fromhex(given.hash())[:8])
+    save_picture(Path("light.png"), np.full((2, 2, 1), 250, np.uint8))
+    save_picture(Path("dark.png"), np.full((2, 2, 1), 5, np.uint8))
+    one = ("run", "net.safetensors", "-p", "x")
+    told = "light.png is dark on light, MNIST is light on dark: try --invert\n"
+    assert rbonn(*one, "light.png", "dark.png")[2] == told
+    told = "dark.png is dark on light, MNIST is light on dark: leave out --invert\n"
+    assert rbonn(*one, "light.png", "dark.png", "--invert")[2] == told
+
+
 def test_a_board_that_records_nothing_or_something_else_is_told_before_it_is_asked(
     rbonn, board: FakeBoard
 ) -> None:
