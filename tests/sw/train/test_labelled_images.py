@@ -61,3 +61,18 @@ def test_no_epoch_has_the_order_in_which_the_images_were_shared_out():
     shared = torch.cat([p.labels for p in (parts.held_out, parts.selection, parts.training)])
     for epoch in range(3):
         assert not torch.equal(epoch_order(len(images), CONFIG.seed, epoch), shared)
+
+
+def test_the_fingerprint_is_that_of_every_pixel_label_and_of_the_shape():
+    images = torch.arange(24, dtype=torch.uint8).reshape(2, 3, 4, 1)
+    labels = torch.tensor([3, 1])
+    found = LabelledImages(images, labels).fingerprint()
+    assert LabelledImages(images.clone(), labels.clone()).fingerprint() == found
+    changed = images.clone()
+    changed[1, 2, 3, 0] += 1
+    others = [
+        LabelledImages(changed, labels),
+        LabelledImages(images, labels.flip(0)),
+        LabelledImages(images.reshape(2, 4, 3, 1), labels),
+    ]
+    assert len({found, *(other.fingerprint() for other in others)}) == 4
