@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, ClockDomain, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Assert, Assume, ClockDomain, Elaboratable, Module, Mux, Signal, Value
 
 from .netlists import cell_models
 
@@ -101,6 +101,24 @@ def prove_order(
     """
     bench = _Order(component, element_bits, i_lanes, o_lanes, most_held)
     return prove(bench, folder, depth=depth)
+
+
+def offer_anything(m: Module, i: Any) -> None:
+    """Offers any payload in any cycle on the stream `i`, and as the contract of streams says until it is taken."""
+    waits, payload = Signal(), Value.cast(i.payload)
+    offered = Signal(len(payload))
+    m.d.comb += [
+        i.valid.eq(AnySeq(1) | waits),
+        payload.eq(Mux(waits, offered, AnySeq(len(payload)))),
+    ]
+    m.d.sync += [waits.eq(i.valid & ~i.ready), offered.eq(payload)]
+
+
+def assume_few(m: Module, waits: Any, most: int) -> None:
+    """Assumes that `waits` is high in no more than so many cycles, whichever they are."""
+    count = Signal(range(most + 2))
+    m.d.sync += count.eq(count + waits)
+    m.d.comb += Assume(count <= most)
 
 
 def assert_offer_holds(m: Module, o: Any) -> None:
