@@ -41,11 +41,13 @@ def rows() -> dict[str, list[str]]:
         {**result["build"], **result, "clock_asked_mhz": result["build"]["clock_mhz"]}
         for result in light
     ]
+    highest = json.loads((RESULTS / "highest_clock.json").read_text())["results"]
     return {
         "boards": [_board(board) for board in BOARDS.values()],
         "boards_programming": [_programming(board) for board in BOARDS.values()],
         "boards_tried": [_tried(board, built) for board in BOARDS.values()],
         "boards_short": [_board_short(board, built) for board in BOARDS.values()],
+        "highest_clocks": [_highest_clock(row) for row in highest],
         "plans": [_plans(result) for result in plans],
         "random_cycles": _random_cycles(cycles),
         "imagenet_plans": [_imagenet(result) for result in imagenet],
@@ -432,6 +434,21 @@ def _board(board: Board) -> str:
         _dividers(board),
         f"{_baud(board)}, {board.uart.via}",
         board.memory,
+    )
+
+
+def _highest_clock(row: dict[str, Any]) -> str:
+    """A search of `highest_clock.py`: what it found, and what each clock that was tried reached, seed by seed."""
+    reached: dict[float, list[str]] = {}
+    for tried in row["tried"]:
+        reached.setdefault(tried["clock_mhz"], []).append(f"{tried['fmax_mhz']:.1f}")
+    return _row(
+        f"`{row['network']}`, {row['board']}",
+        f"{row['own_mhz']:g}",
+        f"**{row['clock_mhz']:g}**, seed {row['seed']}",
+        f"{row['fmax_mhz']:.1f}",
+        f"{row['baud']:,}".replace(",", " "),
+        "; ".join(f"{clock:g}: {', '.join(values)}" for clock, values in reached.items()),
     )
 
 
