@@ -13,6 +13,7 @@ from rbonn.hw.argmax import ArgMax, ArgMaxConfig
 from rbonn.hw.avg_pool import AvgPoolConfig
 from rbonn.hw.global_avg_pool import GlobalAvgPool, GlobalAvgPoolConfig
 from rbonn.hw.max_pool import MaxPool, MaxPoolConfig
+from rbonn.hw.pair_sums import PairSums, PairSumsConfig
 from rbonn.hw.running_sums import running_sums
 from rbonn.hw.sliding_window import SlidingWindow, SlidingWindowConfig
 from rbonn.hw.square_pool import SquarePool, SquarePoolConfig
@@ -134,6 +135,14 @@ def regrouped(config: WidthConverterConfig) -> list[Answer]:
     return answers
 
 
+def pairs(config: PairSumsConfig) -> list[Answer]:
+    """Of two bits a transfer: their sum, and of their difference whether it is 1."""
+    return [
+        Answer(lambda x: Cat(x[0][0] + x[0][1], x[0][0] & ~x[0][1]), [k])
+        for k in range(config.inputs_per_frame)
+    ]
+
+
 class Case(NamedTuple):
     """A stage and its answers. The rest, and cycles looked at: two frames and their way through, where `stalls` are all that there are.
 
@@ -153,6 +162,7 @@ CASES = {
     "threshold": Case(ThresholdConfig(3, (-1, 2, 4), 1, signed=True), thresholds, 1, 9),
     "thermometer": Case(ThermometerConfig(3, (2, 5), 1, 2), levels, 1, 8),
     "argmax": Case(ArgMaxConfig(3, 2), labels, 1, 10),
+    "pair sums": Case(PairSumsConfig(1, 2, 2), pairs, 0, 8),
     "max pool": Case(MaxPoolConfig(2, 2, 1, 2, 1, 2), squares, 0, 11, largest),
     "max pool, groups": Case(MaxPoolConfig(2, 2, 2, 1, 1, 2), squares, 0, 20, largest, stalls=2),
     "max pool, rest": Case(MaxPoolConfig(3, 3, 1, 1, 1, 2), squares, 0, 22, largest, stalls=2),
@@ -205,6 +215,7 @@ def test_the_time_until_an_answer_is_the_least_that_can_be_proved(tmp_path: Path
     Fault("keeps the last image's largest", ArgMax, "is_first | ~difference[-1]", "~difference[-1]", "argmax"),
     Fault("takes without room", ArgMax, "self.i.ready.eq(~valid | queue.i.ready)", "self.i.ready.eq(1)", "argmax"),
     Fault("withdraws an offer", Thermometer, "self.i.valid | ~self.i.ready", "self.i.valid", "thermometer"),
+    Fault("takes two at once", PairSums, "self.i.ready.eq(~self.o.valid | self.o.ready)", "self.i.ready.eq(1)", "pair sums"),
     Fault("reads the word at hand again", MaxPool, "read.addr.eq(place.next_word)", "read.addr.eq(place.word)", "max pool, groups"),
     Fault("leaves the newest sum out", running_sums, "takes_result, results[-1], found", "takes_result, found, found", "average pool"),
     Fault("an offer that is no sum", running_sums, "stage.o.valid.eq(kept[1] & completes)", "stage.o.valid.eq(completes)", "average pool"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from amaranth.asserts import AnySeq
 from amaranth.hdl import Assert, C, Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
-from rbonn.hw.bit_planes import BitPlanesConfig
+from rbonn.hw.bit_planes import BitPlanes, BitPlanesConfig
 from rbonn.hw.integer_tree import IntegerTree, IntegerTreeConfig
 from rbonn.hw.multiplier_tree import MultiplierTree, MultiplierTreeConfig
 from rbonn.hw.pair_sums import PairSumsConfig
@@ -16,6 +16,7 @@ from rbonn.hw.processing_element import ProcessingElement, ProcessingElementConf
 
 from .formal import assert_offer_holds, prove, prove_order
 from .formal_counting import delayed
+from .planted import Fault, each_fault
 
 pytestmark = [pytest.mark.formal, pytest.mark.slow]
 
@@ -207,17 +208,29 @@ def test_weighed_planes_equal_arithmetic(form: str, tmp_path: Path) -> None:
     assert check(PlanesBench(4, 3, form), tmp_path) == "PASS"
 
 
-def test_planes_come_in_order(tmp_path: Path) -> None:
+def prove_planes(folder: Path) -> str:
     stage = BitPlanesConfig(3, 1).component()
-    result = prove_order(
-        stage, tmp_path, element_bits=1, i_lanes=3, o_lanes=1, most_held=3, depth=12
-    )
-    assert result == "PASS"
+    return prove_order(stage, folder, element_bits=1, i_lanes=3, o_lanes=1, most_held=3, depth=12)
+
+
+def test_planes_come_in_order(tmp_path: Path) -> None:
+    assert prove_planes(tmp_path) == "PASS"
 
 
 @pytest.mark.parametrize("config", [PairSumsConfig(2, 3), BitPlanesConfig(2, 2)], ids=str)
 def test_an_offer_holds(config: PairSumsConfig | BitPlanesConfig, tmp_path: Path) -> None:
     assert prove(OfferBench(config), tmp_path, depth=10) == "PASS"
+
+
+@each_fault(
+    Fault("loads over planes", BitPlanes, "(self.o.ready & is_last)", "self.o.ready"),
+    Fault("goes on while it is not taken", BitPlanes, "shift.eq(self.o.valid & self.o.ready)", "shift.eq(self.o.valid)"),
+)  # fmt: skip
+def test_planes_that_are_lost_are_found(
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault.plant(monkeypatch)
+    assert prove_planes(tmp_path) == "FAIL"
 
 
 def test_a_wrong_choice_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
