@@ -143,6 +143,7 @@ def test_what_is_encoded_and_decoded_is_what_it_was(tmp_path: Path) -> None:
     assert prove_round(tmp_path) == "PASS"
 
 
+@pytest.mark.slow
 @each_fault(
     Fault("a zero behind a full block", CobsDecoder, "no_zero.eq(self.i.payload == MAX_CODE)", "no_zero.eq(0)"),
     Fault("the end of no frame", CobsDecoder, "self.i.payload == 0, ~starting, ", "self.i.payload == 0, 1, "),

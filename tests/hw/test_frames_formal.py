@@ -210,6 +210,7 @@ def test_the_time_until_an_answer_is_the_least_that_can_be_proved(tmp_path: Path
     assert prove_case("argmax", tmp_path, patience=-1) == "FAIL"
 
 
+@pytest.mark.slow
 @each_fault(
     Fault("counts what is not taken", Threshold, "with m.If(self.i.valid & self.i.ready):", "with m.If(self.i.valid):", "threshold"),
     Fault("keeps the last image's largest", ArgMax, "is_first | ~difference[-1]", "~difference[-1]", "argmax"),

@@ -62,6 +62,7 @@ def test_it_loses_only_what_it_says(tmp_path: Path) -> None:
     assert prove_buffer(tmp_path) == "PASS"
 
 
+@pytest.mark.slow
 @each_fault(
     Fault("never full", ReceiveBuffer, "full.eq(equal & grew)", "full.eq(0)"),
     Fault("overwrites its output", ReceiveBuffer, "~empty & ~just_read & (~self.o.valid | self.o.ready)", "~empty & ~just_read"),

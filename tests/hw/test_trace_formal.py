@@ -96,6 +96,7 @@ def test_it_gives_what_crossed_the_edges_last(tmp_path: Path) -> None:
     assert prove_trace(tmp_path) == "PASS"
 
 
+@pytest.mark.slow
 @each_fault(
     Fault("goes on where reading was given up", Recorder, 'm.next = "GIVE"\n                with m.If(~self.reading)', 'm.next = "GIVE"\n                with m.If(0)'),
     Fault("a transfer of a byte too few", Recorder, "left.eq(n_bytes - 1)", "left.eq(n_bytes - 2)"),

@@ -131,6 +131,7 @@ def test_the_time_until_a_byte_comes_is_the_least_that_can_be_proved(tmp_path: P
     assert prove_receiver(tmp_path, patience=2) == "FAIL"
 
 
+@pytest.mark.slow
 @each_fault(
     Fault("a stop bit of no length", UartTransmitter, "free.eq(bits[1:] == 0)", "free.eq(bits[2:] == 0)"),
     Fault("a bit a cycle too long", UartTransmitter, "cycle == divisor - 1", "cycle == divisor"),
@@ -143,6 +144,7 @@ def test_a_fault_in_the_transmitter_is_found(
     assert prove_transmitter(tmp_path) == "FAIL"
 
 
+@pytest.mark.slow
 @each_fault(
     Fault("takes the rest of a low stop bit for a start bit", UartReceiver, 'm.next = "WAIT"', 'm.next = "IDLE"'),
     Fault("a bit too few", UartReceiver, "bits.eq(1 << 8)", "bits.eq(1 << 7)"),
