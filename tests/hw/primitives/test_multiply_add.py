@@ -121,6 +121,15 @@ def test_the_netlist_does_the_same(
     check(config, cells, family)
 
 
+@pytest.mark.parametrize(
+    ("x_bits", "is_signed", "blocks"),
+    [(1, True, 1), (1, False, 1), (17, False, 1), (18, True, 1), (18, False, 2), (19, True, 2)],
+)
+def test_a_block_takes_18_bits_with_their_sign(x_bits: int, is_signed: bool, blocks: int) -> None:
+    for form in ("inferred", "ecp5"):
+        assert MultiplyAddConfig(x_bits, is_signed, 4, 24, form=form).n_blocks == blocks
+
+
 def test_small_operands_are_multiplied_exactly_in_logic() -> None:
     for x_bits, is_signed, bits in itertools.product((1, 2, 3), (False, True), (1, 2, 3)):
         config = MultiplyAddConfig(x_bits, is_signed, bits, x_bits + bits + 1, form="logic")
