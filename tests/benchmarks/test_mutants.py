@@ -66,3 +66,12 @@ def test_mirrored_tests_bear_the_files_name(path: str, tests: list[str]) -> None
     fault = mutants.Fault(path, 1, 0, "", "")
     assert [Path(test).name for test in mutants.mirrored(fault)] == tests
     assert set(mutants.mirrored(fault)) <= set(mutants.of_hardware(fault))
+
+
+def test_tests_of_what_imports_the_file_come_before_all_others() -> None:
+    tests = mutants.of_hardware(mutants.Fault("hw/running_sums.py", 1, 0, "", ""))
+    users = {"test_avg_pool.py", "test_frames_formal.py", "test_global_avg_pool.py"}
+    assert users <= {Path(test).name for test in tests[:4]}
+    assert (
+        len(tests) == len(set(tests)) == len(list((mutants.ROOT / "tests/hw").rglob("test_*.py")))
+    )
