@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """`rbonn build`: which seeds it asks for, and what it says of them."""
 
 from dataclasses import replace
