@@ -43,8 +43,8 @@ KERNELS = (1, 3, 3, 3, 5)
 MOST_WEIGHT_BITS = 150_000
 """Of a layer: what is larger takes long to synthesise and is larger in block RAMs only."""
 
-MOST_LOGIC_WORDS, MOST_LUT_RAM_WORDS = 16, 64
-"""Words of weights in constants, which is what plans consider, and in LUT RAM."""
+MOST_LOGIC_WORDS = 16
+"""Words of weights in constants, which is what plans consider."""
 
 MOST_PRESET_BITS = 3000
 """Of a table of presets in logic: plans have larger ones in block RAM."""
@@ -154,8 +154,6 @@ def _words(form: WeightForm, board: Board) -> range:
     """How many words of weights there may be in that form."""
     if form == "logic":
         return range(1, MOST_LOGIC_WORDS + 1)
-    if form == "lut_ram":
-        return range(5, MOST_LUT_RAM_WORDS + 1)
     if form == "absorbed":
         return range(2, (device_forms(board).ram_depth >> LEAF_LANES) + 1)
     return range(1, MOST_WEIGHT_BITS)

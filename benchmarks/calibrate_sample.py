@@ -72,7 +72,6 @@ DRAWS: dict[str, tuple[stages.Draw, tuple[int, int], tuple[int, int]]] = {
     "bits": (_layer, (12, 7), (10, 5)),
     "bits, logic": (partial(_layer, weights="logic", least=12), (8, 5), (4, 3)),
     "bits, absorbed": (partial(_layer, weights="absorbed", least=8), (4, 2), (3, 2)),
-    "bits, LUT RAM": (partial(_layer, weights="lut_ram", share=0.5), (3, 2), (0, 0)),
     "integers": (partial(_integers, share=1 / 8), (5, 3), (4, 2)),
     "integers, planes": (partial(_integers, share=1 / 5, planes=True), (4, 2), (3, 2)),
     "products": (_products, (4, 3), (4, 2)),

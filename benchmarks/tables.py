@@ -36,6 +36,7 @@ def rows() -> dict[str, list[str]]:
     costs = calibrated["held_out"]
     imagenet = json.loads((RESULTS / "planner_imagenet.json").read_text())["results"]
     cycles = json.loads((RESULTS / "random_cycles.json").read_text())
+    fuzzed = json.loads((RESULTS / "fuzz.json").read_text())
     verified = json.loads((RESULTS / "verify.json").read_text())
     built = json.loads((RESULTS / "boards.json").read_text())["results"] + [
         {**result["build"], **result, "clock_asked_mhz": result["build"]["clock_mhz"]}
@@ -50,6 +51,7 @@ def rows() -> dict[str, list[str]]:
         "highest_clocks": [_highest_clock(row) for row in highest],
         "plans": [_plans(result) for result in plans],
         "random_cycles": _random_cycles(cycles),
+        "fuzz": _fuzz(fuzzed),
         "imagenet_plans": [_imagenet(result) for result in imagenet],
         "cifar10": [_cifar10(result) for result in cifar10],
         "cifar10_runs": [_cifar10_run(result) for result in cifar10],
@@ -153,6 +155,17 @@ def _random_cycles(result: dict[str, Any]) -> list[str]:
         _row("one place less in one FIFO: slower, or nothing moves", fifos, result["one_less_is_slower_or_stands_still"]),
         _row("of the others, those of the shallowest depth that is built", fifos - result["one_less_is_slower_or_stands_still"], result["no_fifo_is_shallower"]),
     ]  # fmt: skip
+
+
+def _fuzz(result: dict[str, Any]) -> list[str]:
+    """How many random accelerators there were, of which kinds, and what was compared."""
+    return [
+        _row("all", result["networks"], result["equal"]),
+        *(_row(trait, number, "") for trait, number in result["traits"].items()),
+        _row("edges", result["edges"], ""),
+        _row("values", result["elements"], ""),
+        _row("cycles", result["cycles"], ""),
+    ]
 
 
 def _imagenet(result: dict[str, Any]) -> str:

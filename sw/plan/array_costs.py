@@ -87,8 +87,6 @@ def _weights(weights: WeightMemoryConfig, unit: MatrixVectorConfig, family: str)
         if isinstance(tree, ParityPopcountConfig):
             words = _coded_changes(words, tree, width)
         return block_table(words, width, weights.form, family)
-    if weights.memory == "lut_ram":
-        return terms.lut("lut_ram.cells", 6 * -(-width // 4) * -(-depth // 16))
     if depth > 1:
         luts, registers = constants(weights.contents, width)
         if not any(weights.contents):

@@ -32,10 +32,10 @@ from ...hw.width_converter import WidthConverterConfig
 from . import stream_costs, window_costs
 from .array_costs import layer_terms
 from .memory_costs import fifo_terms
-from .resources import Resources, block_rams, memory_cost, placed
+from .resources import Resources, block_rams, placed
 from .terms import Terms
 
-__all__ = ["LINK", "Resources", "block_rams", "memory_cost", "stage_cost", "stages_cost"]
+__all__ = ["LINK", "Resources", "block_rams", "stage_cost", "stages_cost"]
 
 LINK = Resources(lut4=606, ff=332, block_rams=3)
 """The link between UART and accelerator, on either family within 8 LUT4 and 3 flip-flops."""

@@ -9,7 +9,7 @@ from typing import Literal
 from ..network import Conv, Dense
 
 Memory = Literal["block", "logic"]
-WeightForm = Literal["block", "absorbed", "lut_ram", "logic"]
+WeightForm = Literal["block", "absorbed", "logic"]
 WindowForm = Literal["sequential", "parallel"]
 IntegerForm = Literal["whole", "planes"]
 
@@ -22,7 +22,7 @@ class Folding:
     ----------
     pe : int - rows per cycle, divides MH
     simd : int - columns per cycle, divides MW
-    weights : str - "block" (block RAM), "absorbed" (block RAM that counts the leaves of the popcount trees too), "lut_ram", or "logic"
+    weights : str - "block" (block RAM), "absorbed" (block RAM that counts the leaves of the popcount trees too) or "logic"
         (constants beside the XNOR)
     presets : str - "block" or "logic", for the accumulators' presets
     window : str - "sequential": one tap per transfer; "parallel": a convolution's whole window at once, where SIMD is a multiple of the channels

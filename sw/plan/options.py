@@ -17,10 +17,10 @@ from ..build.skips import find_skips
 from ..build.window_pace import late_by
 from ..network import Add, Affine, ArgMax, Bipolar, Conv, Dense, Network, Node, Threshold
 from .amounts import amounts, is_at_most
-from .costs import Resources, memory_cost, stages_cost
+from .costs import Resources, stages_cost
 from .folding import Folding, IntegerForm, Memory, WeightForm, foldings, window_forms
 from .plan import weight_forms
-from .resources import placed
+from .resources import constants_cost, placed
 
 LUT_WORDS = 16
 """Words of which a LUT4 has a bit each."""
@@ -88,14 +88,12 @@ def option_of(network: Network, node: Conv | Dense, folding: Folding, board: Boa
 def _forms(
     network: Network, node: Conv | Dense, pe: int, simd: int, board: Board
 ) -> Iterator[Folding]:
-    """A folding with each combination of forms that may be the best. (LUT RAM holds no more constants than logic, and has a write port.)"""
+    """A folding with each combination of forms that may be the best."""
     is_binary = isinstance(node.weight_type, Bipolar)
     is_of_bits = isinstance(network.edges[node.inputs[0]].datatype, Bipolar)
     ways: list[IntegerForm] = ["whole"] if is_of_bits or not is_binary else ["whole", "planes"]
     words = node.matrix.size // (pe * simd)
-    left_out: set[WeightForm] = {"lut_ram"}
-    if words < LEAST_BLOCK_WORDS:
-        left_out.add("block")
+    left_out: set[WeightForm] = {"block"} if words < LEAST_BLOCK_WORDS else set()
     if board.family == "ice40":  # whose block RAMs are few and narrow
         left_out.add("absorbed")
         if words > MOST_ICE40_LOGIC_WORDS:
@@ -155,9 +153,7 @@ def _preset_form(product: MatrixVectorLayerConfig, board: Board) -> Memory:
     depth, width = presets.depth, presets.width
     if board.family == "ecp5" and depth > DEEPEST_LOGIC_PRESETS:
         return "block"
-    logic, block = (
-        memory_cost(form, width, depth, board.family, writable=False) for form in ("logic", "block")
-    )
+    logic, block = (constants_cost(form, width, depth, board.family) for form in ("logic", "block"))
     capacity = board.capacity
     share = logic.lut4 / capacity.lut4_budgets[0]
     return "block" if block.block_rams / capacity.block_rams < share else "logic"

@@ -103,21 +103,17 @@ def _check_forms(node: Conv | Dense, folding: Folding, network: Network, board: 
 
 MOST_LOGIC_WORDS = {"ice40": 64, "ecp5": 256}
 """Words of the deepest memories that a plan may have in logic, by family: an ECP5 joins eight lookup tables by multiplexers of its own."""
-MOST_LUT_RAM_WORDS = 256
-"""Words of the deepest memories that a plan may ask for in LUT RAM."""
 
 
 def weight_forms(words: int, board: Board, *, counts_bits: bool) -> list[WeightForm]:
     """Forms that a weight memory of so many words can have on a board: see `Folding`. `counts_bits`: whether its array counts matches of bits.
 
-    An iCE40 has no LUT RAM. Absorbed leaves count bits, and need eight times the words in one block RAM. Logic and LUT RAM are for shallow memories: deeper ones
-    are refused rather than left to fill the device.
+    Absorbed leaves count bits, and need eight times the words in one block RAM. Logic is for shallow memories: deeper ones are refused rather than left to fill
+    the device. LUT RAM is for what is written: for constants a lookup table holds as many bits without a write port.
     """
     forms: list[WeightForm] = ["block"]
     if words <= MOST_LOGIC_WORDS[board.family]:
         forms.append("logic")
-    if board.family == "ecp5" and words <= MOST_LUT_RAM_WORDS:
-        forms.append("lut_ram")
     if counts_bits and 8 * words <= device_forms(board).ram_depth:
         forms.append("absorbed")
     return forms

@@ -95,15 +95,11 @@ def inferred_blocks(width: int, depth: int, family: str) -> tuple[int, int]:
     return count, above
 
 
-def memory_cost(form: str, width: int, depth: int, family: str, *, writable: bool) -> Resources:
-    """Cost of a memory of `depth` words of `width` bits in the form "block", "lut_ram" or "logic"."""
+def constants_cost(form: str, width: int, depth: int, family: str) -> Resources:
+    """Cost of a table of `depth` constants of `width` bits in the form "block" or "logic", whatever they are."""
     if form == "block":
         return Resources(block_rams=block_rams(width, depth, family))
-    if writable and form == "logic":  # flip-flops, a write decoder and a read multiplexer
-        return Resources(lut4=width * depth // 2 + depth, ff=width * (depth + 1))
-    if form == "lut_ram":  # four bits of 16 words: two lookup tables, and their write logic
-        return Resources(lut4=-(-width // 4) * -(-depth // 16) * (6 if writable else 4))
-    # A table of constants: one LUT holds 16 words of a bit, and what is above is a multiplexer.
+    # One LUT holds 16 words of a bit, and what is above is a multiplexer.
     per_bit = 0.5 if depth <= 4 else 0.8 if depth <= 16 else depth / 16 * 0.8
     return Resources(lut4=round(width * per_bit) if depth > 1 else 0, ff=width)
 

@@ -10,7 +10,7 @@ from ...random_accelerators import random_accelerator
 
 def held_up() -> AcceleratorConfig:
     """An accelerator whose first frame is held up on its way."""
-    return random_accelerator(6, 1).elaborate().config
+    return random_accelerator(6, 23).elaborate().config
 
 
 def test_cycles_are_those_of_a_play() -> None:

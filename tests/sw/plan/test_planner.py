@@ -404,14 +404,14 @@ def test_dense_layers_are_folded_by_any_divisor() -> None:
 
 def test_weight_forms_that_the_device_lacks_or_the_fold_does_not_allow_are_refused() -> None:
     plan = make_plan(NETWORK, ICEBREAKER)
-    lut_ram = {**plan.foldings, "conv1": replace(plan.foldings["conv1"], weights="lut_ram")}
-    with pytest.raises(
-        PlanError, match="icebreaker has no weights in the form 'lut_ram'"
-    ) as caught:
-        replace(plan, foldings=lut_ram).check(NETWORK, ICEBREAKER)
-    assert "lut_ram" not in caught.value.hint
     node = next(node for node in NETWORK.device_nodes if isinstance(node, Dense))
     words = node.matrix.size
+    deep = {**plan.foldings, node.name: Folding(1, 1, "logic")}
+    with pytest.raises(
+        PlanError, match=f"icebreaker has no weights in the form 'logic' for a fold of {words}"
+    ) as caught:
+        replace(plan, foldings=deep).check(NETWORK, ICEBREAKER)
+    assert "logic" not in caught.value.hint
     absorbed = {**plan.foldings, node.name: Folding(1, 1, "absorbed")}
     with pytest.raises(PlanError, match=f"'absorbed' for a fold of {words}") as caught:
         replace(plan, foldings=absorbed).check(NETWORK, ICEBREAKER)

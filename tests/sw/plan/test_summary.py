@@ -19,7 +19,7 @@ def summary_of(case: RandomAccelerator) -> PlanSummary:
 
 
 def test_cycles_are_those_of_a_play_where_stages_hold_each_other_up() -> None:
-    case = random_accelerator(6, 1)
+    case = random_accelerator(6, 23)
     summary, config = summary_of(case), case.elaborate().config
     played = cycles_of(config)
     assert summary.latency_cycles == played.latency > first_frame_latency(config)
@@ -30,7 +30,7 @@ def test_cycles_are_those_of_a_play_where_stages_hold_each_other_up() -> None:
 
 def test_a_summary_says_where_cycles_are_only_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cycles_of, "__defaults__", (0,))
-    case = random_accelerator(6, 1)
+    case = random_accelerator(6, 23)
     summary = summary_of(case)
     assert not summary.cycles_are_exact
     assert summary.latency_cycles == first_frame_latency(case.elaborate().config)
