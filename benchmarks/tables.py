@@ -36,6 +36,7 @@ def rows() -> dict[str, list[str]]:
     costs = calibrated["held_out"]
     imagenet = json.loads((RESULTS / "planner_imagenet.json").read_text())["results"]
     cycles = json.loads((RESULTS / "random_cycles.json").read_text())
+    planted = json.loads((RESULTS / "mutants.json").read_text())["faults"]
     fuzzed = json.loads((RESULTS / "fuzz.json").read_text())
     verified = json.loads((RESULTS / "verify.json").read_text())
     built = json.loads((RESULTS / "boards.json").read_text())["results"] + [
@@ -52,6 +53,7 @@ def rows() -> dict[str, list[str]]:
         "plans": [_plans(result) for result in plans],
         "random_cycles": _random_cycles(cycles),
         "fuzz": _fuzz(fuzzed),
+        "mutants": [_mutant(fault) for fault in planted],
         "imagenet_plans": [_imagenet(result) for result in imagenet],
         "cifar10": [_cifar10(result) for result in cifar10],
         "cifar10_runs": [_cifar10_run(result) for result in cifar10],
@@ -166,6 +168,14 @@ def _fuzz(result: dict[str, Any]) -> list[str]:
         _row("values", result["elements"], ""),
         _row("cycles", result["cycles"], ""),
     ]
+
+
+def _mutant(fault: dict[str, Any]) -> str:
+    """A planted fault, and the test that found it, or why it is none."""
+    before = " ".join(fault["before"].split()).replace("|", "\\|")
+    after = fault["after"].replace("|", "\\|")
+    found = f"`{fault['by'].partition('[')[0]}`" if "by" in fault else fault.get("proof", "no test")
+    return _row(f"`{fault['path']}:{fault['line']}`", f"`{before}`", f"`{after}`", found)
 
 
 def _imagenet(result: dict[str, Any]) -> str:
