@@ -26,7 +26,7 @@ from .resources import BLOCK_RAM_SHAPES
 from .search import fair_prices, total_cost
 
 Binds = Literal["cycles", "LUT4", "block RAMs", "weight bandwidth", "DSP", "flip-flops"]
-"""What keeps a layer from being faster. "cycles": no folding of it is. "weight bandwidth": block RAMs, of which its weights take as many as deliver enough
+"""What keeps a layer from being faster. "cycles": no folding of it is, beside the others as they are planned. "weight bandwidth": block RAMs, of which its weights take as many as deliver enough
 bits per cycle, although fewer would hold them."""
 
 _KINDS: tuple[Binds, ...] = ("LUT4", "block RAMs", "DSP", "flip-flops")
@@ -64,7 +64,7 @@ def limits_of(
     interval = elaboration.config.interval_cycles
     slowest = _slowest_layers(network, elaboration)
     faster = {
-        name: [o for o in known.get(name) or layer_options(network, node, board) if o.cycles < interval]
+        name: [o for o in known.get(name) or layer_options(network, node, board) if o.least_interval < interval]
         for name, node in slowest.items()
         if isinstance(node, Conv | Dense)
     }  # fmt: skip
@@ -73,7 +73,12 @@ def limits_of(
         return Limits(
             tuple(slowest), cast("dict[str, Binds]", dict.fromkeys(fixed, "cycles")), "cycles"
         )
-    shortage = _Faster(network, plan, board, elaboration, faster).shortage()
+    beside = _Faster(network, plan, board, elaboration, faster)
+    if not beside.is_possible():
+        return Limits(
+            tuple(slowest), cast("dict[str, Binds]", dict.fromkeys(slowest, "cycles")), "cycles"
+        )
+    shortage = beside.shortage()
     if shortage is None:
         return Limits(tuple(slowest), {}, None)
     kind, needed, left = shortage
@@ -111,6 +116,12 @@ class _Faster:
         self.question = Question(options, find_joints(network), board.family)
         self.planned = amounts(self.question.cost(current))
 
+    def is_possible(self) -> bool:
+        """Whether they are fast enough with the converters to the others, whatever they take."""
+        return (
+            self.question.cheapest(self.interval - 1, PLENTY, fair_prices(self.board)) is not None
+        )
+
     def shortage(self) -> tuple[int, int, int] | None:
         """The kind of resource that keeps them from fitting, how much more of it they take and how much is left; None where they fit."""
         prices = fair_prices(self.board)
@@ -123,7 +134,7 @@ class _Faster:
             if least is not None and least - self.planned[kind] > self.left[kind]:
                 return kind, least - self.planned[kind], self.left[kind]
         choice = choice or self.question.cheapest(self.interval - 1, PLENTY, prices)
-        assert choice is not None, "each layer has a faster option"
+        assert choice is not None, "there is one: is_possible"
         more = self._more(choice)
         if is_at_most(more, self.left):
             return None

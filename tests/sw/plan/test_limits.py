@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rbonn.boards import ICEBREAKER, ULX3S_85F, Board
+from rbonn.boards import ICEBREAKER, ULX3S_25F, ULX3S_85F, Board
 from rbonn.boards.board import Capacity
 from rbonn.sw.build.device_forms import device_forms
 from rbonn.sw.build.elaborate import elaborate
+from rbonn.sw.models import find_network
 from rbonn.sw.network import Network
 from rbonn.sw.plan import limits as limits_module
 from rbonn.sw.plan.amounts import amounts
@@ -96,6 +97,13 @@ def test_an_entrance_that_takes_pixels_one_by_one_binds_by_its_cycles() -> None:
     network = random_network((28, 28, 1), [], [16], entrance="thermometer")
     found = limits(network, ULX3S_85F)
     assert (found.kind, found.binds) == ("cycles", {"thermometer": "cycles"})
+
+
+def test_a_window_that_is_late_in_every_frame_is_no_faster_folding() -> None:
+    """The first layer has foldings whose stages are faster, each for itself."""
+    network = find_network("mnist_cnn_1w1a")
+    found = limits(network, ULX3S_25F)
+    assert (found.kind, found.binds) == ("cycles", {"conv1": "cycles"})
 
 
 def test_of_a_plan_for_fewer_frames_nothing_on_the_board_binds() -> None:
