@@ -119,6 +119,8 @@ def load_images(path: Path, network: Network) -> np.ndarray:
         return np.stack([read_image(picture, network, resize=True) for picture in pictures])
     try:
         images = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputFileError(f"{path}: no such file", "Name an existing file.") from error
     except (OSError, ValueError, EOFError) as error:
         raise InputFileError(
             f"{path}: not a readable .npy file of numbers",
@@ -135,6 +137,8 @@ def load_images(path: Path, network: Network) -> np.ndarray:
             f"{path}: {found}, but {network.name} takes uint8 (n, {', '.join(map(str, expected))})",
             "Save the images as an array of that type and shape.",
         )
+    if not len(images):
+        raise InputFileError(f"{path}: no image in this array", "Save at least one image.")
     return images
 
 

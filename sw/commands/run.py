@@ -69,7 +69,6 @@ def run(
     """Send images to a board and print its answers; of a data set, how many are right and how fast they come."""
     from ..build.target import find_board
     from ..host.device import Device
-    from ..host.ports import find_port
     from ..models import find_network
     from ..project import Project, baud_at
 
@@ -91,7 +90,7 @@ def run(
     if dataset is not None:
         # What is wrong with the data is said before the board is asked.
         test_images, test_labels = _test_set(loaded, dataset, data, count)
-        with Device.open(port or find_port(board, target.uart.usb_ids), rate, loaded) as device:
+        with Device.open(_port(port, target), rate, loaded) as device:
             _evaluate(terminal, device, loaded, test_images, test_labels)
         return
     named = [
@@ -101,7 +100,7 @@ def run(
     ]
     _say_polarity(terminal, named, loaded, invert=invert)
     rows = []
-    with Device.open(port or find_port(board, target.uart.usb_ids), rate, loaded) as device:
+    with Device.open(_port(port, target), rate, loaded) as device:
         if traced:
             _check_records(device, traced)
         answers = device.infer_many(image for _, image in named)
@@ -111,6 +110,15 @@ def run(
     terminal.json(rows)
     if different:
         raise typer.Exit(1)
+
+
+def _port(named: str | None, board: Board) -> str:
+    """The port that is named, or the board's."""
+    from ..host.ports import find_port
+
+    if named == "":
+        raise typer.BadParameter("name a port, or leave it out", param_hint="--port")
+    return named or find_port(board.name, board.uart.usb_ids)
 
 
 def _built_clock_hz(terminal: Terminal, board: Board, network: Network, build: Path | None) -> int:

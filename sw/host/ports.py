@@ -37,6 +37,11 @@ def find_port(board: str, usb_ids: Collection[tuple[int, int]]) -> str:
             f"Several boards could be the {board}: {', '.join(found)}", "Choose one with --port."
         )
     known = ", ".join(port_names()) or "none"
+    if not usb_ids:
+        raise DeviceError(
+            f"The serial line of the {board} is on pins, so its port cannot be found by itself",
+            f"Name the port of your adapter with --port ('rbonn board' simulates a board). Ports of this computer: {known}.",
+        )
     raise DeviceError(
         f"No {board} is connected by USB",
         f"Plug it in, or name its port with --port ('rbonn board' simulates a board). Ports of this computer: {known}.",

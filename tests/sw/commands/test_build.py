@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """`rbonn build`: which seeds it asks for, and what it says of them."""
 
 from dataclasses import replace
@@ -29,6 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         return asked["result"]
 
     monkeypatch.setattr("rbonn.sw.project.build", build)
+    monkeypatch.setattr("rbonn.sw.project.Project.top", lambda self: None)
     save_network(random_network((4, 4, 1), [], [4]), tmp_path / "net")
     return asked
 

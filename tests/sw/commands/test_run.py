@@ -189,9 +189,13 @@ def test_what_cannot_be_sent_is_refused(rbonn, board: FakeBoard) -> None:
     fails(rbonn("run", "net.safetensors", "-p", "x", "empty"), "no picture in this folder")
     np.save("wrong.npy", np.zeros((2, 3, 3, 1), np.uint8))
     fails(rbonn("run", "net.safetensors", "-p", "x", "wrong.npy"), "takes uint8 (n, 2, 2, 1)")
+    np.save("none.npy", np.zeros((0, 2, 2, 1), np.uint8))
+    fails(rbonn("run", "net.safetensors", "-p", "x", "none.npy"), "no image in this array")
+    fails(rbonn("run", "net.safetensors", "-p", "x", "away.npy"), "away.npy: no such file")
     assert rbonn("run", "net.safetensors", "-p", "x")[0] == 2
     assert rbonn("run", "net.safetensors", "-p", "x", "a.png", "--dataset", "mnist")[0] == 2
     assert rbonn("run", "net.safetensors", "-p", "x", "a.png", "--images", 3)[0] == 2
     assert rbonn("run", "net.safetensors", "--dataset", "mnist", "--trace", "scores")[0] == 2
     save_picture(Path("one.png"), IMAGES[0])
+    assert rbonn("run", "net.safetensors", "-p", "", "one.png")[0] == 2
     fails(rbonn("run", "net.safetensors", "one.png"), "No icebreaker is connected by USB")

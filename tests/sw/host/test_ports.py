@@ -46,3 +46,9 @@ def test_no_board_is_reported_with_the_ports_that_there_are(
     with pytest.raises(DeviceError, match="No icebreaker is connected") as caught:
         find_port("icebreaker", [FT2232H])
     assert "/dev/ttyACM0, /dev/ttyS0" in caught.value.hint
+
+
+def test_a_board_with_its_line_on_pins_is_not_looked_for() -> None:
+    with pytest.raises(DeviceError, match="serial line of the orangecrab-25f is on pins") as caught:
+        find_port("orangecrab-25f", [])
+    assert "--port" in caught.value.hint
