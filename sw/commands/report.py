@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import InputFileError
 from ..terminal import Terminal
 from .arguments import AsJson, BoardName, Folder, NetworkName
 
@@ -21,8 +22,14 @@ def report(
     from ..report.verification import VERIFICATION, of_build, verification_table
 
     terminal = Terminal(as_json)
-    folder = output or default_folder(find_network(network).name, find_board(board).name)
+    loaded, target = find_network(network), find_board(board)
+    folder = output or default_folder(loaded.name, target.name)
     built = read_report(folder)
+    if (built.source_hash, built.board) != (loaded.hash(), target.name):
+        raise InputFileError(
+            f"{folder}: a build of {built.name} for {built.board}, not of this {loaded.name} for {target.name}",
+            "Name the network and the board that were built, or another folder.",
+        )
     verification = of_build(folder, built)
     terminal.json(
         {
@@ -35,4 +42,4 @@ def report(
     if verification is not None:
         verification_table(terminal, verification)
     else:
-        terminal.result(f"not verified: no {VERIFICATION} of this bitstream; run 'rbonn verify'")
+        terminal.result(f"not verified: no {VERIFICATION} of these files; run 'rbonn verify'")

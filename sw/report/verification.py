@@ -18,6 +18,9 @@ from ..terminal import Terminal
 VERIFICATION = "verification.json"
 SCHEMA = 1
 
+LEVELS = ("rtl", "netlist", "bitstream")
+"""Without one of which nothing is signed off."""
+
 Verdict = Literal["equal", "differs", "failed", "not run"]
 
 
@@ -80,8 +83,9 @@ class Verification:
 
     @property
     def signed_off(self) -> bool:
-        """Whether every level was run and equal, and timing is met."""
-        return self.timing_met and all(level.verdict == "equal" for level in self.levels)
+        """Whether every level was run and equal, values having been compared, and timing is met."""
+        are_all_there = tuple(level.level for level in self.levels) == LEVELS
+        return self.timing_met and are_all_there and all(map(_is_equal, self.levels))
 
     @property
     def found_faults(self) -> bool:
@@ -99,6 +103,10 @@ class Verification:
             "levels_equal": [level.level for level in self.levels if level.verdict == "equal"],
             **values,
         }
+
+
+def _is_equal(level: LevelVerdict) -> bool:
+    return level.verdict == "equal" and level.values_compared > 0 and not level.mismatches
 
 
 _ADAPTER = TypeAdapter(Verification)
@@ -139,12 +147,16 @@ def load_verification(folder: Path) -> Verification:
 
 
 def of_build(folder: Path, built: BuildResult) -> Verification | None:
-    """The record in `folder` if it is of the bitstream of `built`; None where there is none, or it is of another one. Raises InputFileError where it is damaged."""
+    """The record in `folder` if it is of the bitstream of `built` and of the files that lie beside it; None where there is none, or it is of others. Raises InputFileError where it is damaged."""
     if not (folder / VERIFICATION).exists():
         return None
     verification = load_verification(folder)
-    same = verification.files.get(built.bitstream.name) == file_digest(built.bitstream)
-    return verification if same else None
+    is_of_bitstream = built.bitstream.name in verification.files
+    are_same = all(
+        (folder / name).is_file() and file_digest(folder / name) == digest
+        for name, digest in verification.files.items()
+    )
+    return verification if is_of_bitstream and are_same else None
 
 
 class Checked(Protocol):

@@ -44,6 +44,13 @@ def test_it_is_signed_off_only_where_every_level_is_equal_and_timing_is_met() ->
     for verdict in ("differs", "failed"):
         wrong = record(EQUAL[0], replace(EQUAL[1], verdict=verdict), EQUAL[2])
         assert (wrong.signed_off, wrong.found_faults) == (False, True)
+    for odd in (
+        (),
+        EQUAL[:2],
+        (*EQUAL[:2], replace(EQUAL[2], mismatches=17)),
+        (*EQUAL[:2], replace(EQUAL[2], values_compared=0)),
+    ):
+        assert not record(*odd).signed_off
     absent = record(*EQUAL[:2], MISSING)
     assert (absent.signed_off, absent.found_faults) == (False, False)
     assert absent.description()["levels_equal"] == ["rtl", "netlist"]
@@ -76,6 +83,20 @@ def test_a_record_of_another_bitstream_is_none_of_this_build(tmp_path: Path) -> 
     save_verification(record(*EQUAL), tmp_path)
     assert of_build(tmp_path, built) == record(*EQUAL)
     bitstream.write_bytes(BITS + b"!")
+    assert of_build(tmp_path, built) is None
+
+
+def test_a_record_is_none_of_files_that_have_changed_or_gone(tmp_path: Path) -> None:
+    built = SimpleNamespace(bitstream=tmp_path / "top.bin")
+    for name in ("top.bin", "top.v"):
+        (tmp_path / name).write_bytes(BITS)
+    digest = hashlib.sha256(BITS).hexdigest()
+    files = {"top.bin": digest, "top.v": digest}
+    save_verification(replace(record(*EQUAL), files=files), tmp_path)
+    assert of_build(tmp_path, built) is not None
+    (tmp_path / "top.v").write_bytes(BITS + b"!")
+    assert of_build(tmp_path, built) is None
+    (tmp_path / "top.v").unlink()
     assert of_build(tmp_path, built) is None
 
 
