@@ -7,7 +7,7 @@ Hypothesis draws networks, foldings, forms of a device, images and stalls (`test
 dozens into one Verilator program and runs each at full speed and with its stalls. An accelerator that differs is made smaller until nothing
 smaller differs; both are saved as network files under `--failures`, and the exit status is 1.
 
-A batch is a line of `--work`, kept for as long as all sources that decide about an accelerator and its answers are the same. Batches are numbered, and
+The result is written when there are enough networks. A batch is a line of `--work`, kept for as long as all sources that decide about an accelerator and its answers are the same. Batches are numbered, and
 what a number draws is the same everywhere; an accelerator that an earlier batch had is not counted again.
 """
 
@@ -239,12 +239,15 @@ def main() -> int:
     if options.replay is not None:
         try:
             return replay(options.replay)
-        except RbonnError as error:
-            print(error, file=sys.stderr)
+        except (RbonnError, KeyError) as error:
+            print(f"{options.replay}: no accelerator that was saved ({error})", file=sys.stderr)
             return 1
     key = source_key()
     rows = run(options, key)
     found = summary(rows)
+    if found["networks"] < options.count:
+        print(f"{found['networks']} of {options.count} networks: {options.output} stays as it is")
+        return 1 if found["not_equal"] else 0
     command = f"python benchmarks/fuzz.py --count {options.count} --batch {options.batch}"
     with written_whole(options.output) as temporary:
         temporary.write_text(

@@ -62,3 +62,19 @@ def test_sources_are_the_hardware_the_golden_model_and_the_draws_but_not_the_lin
     assert {"hw/fifo.py", "hw/primitives/ecp5/counting.py", "sw/build/presets.py"} <= names
     assert {"sw/network/golden.py", "tests/random_networks.py"} <= names
     assert not names & {"hw/top.py", "hw/uart.py", "sim/link.py"}
+
+
+def test_a_file_that_is_no_accelerator_and_a_run_that_is_too_short_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result, network = (
+        tmp_path / "fuzz.json",
+        Path(fuzz.ROOT) / "models/mnist_mlp_tiny_1w1a.safetensors",
+    )
+    work = ["--work", str(tmp_path / "work"), "--failures", str(tmp_path / "f"), "-o", str(result)]
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "--replay", str(network)])
+    assert fuzz.main() == 1
+    assert "no accelerator that was saved" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "--minutes", "0", *work])
+    assert fuzz.main() == 0
+    assert not result.exists()
