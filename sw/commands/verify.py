@@ -39,7 +39,7 @@ def verify(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Build, and compare Verilog, netlist and bitstream with the golden model; exit status 1 where one differs."""
+    """Build, and compare Verilog, netlist and bitstream with the golden model; exit status 1 where one differs or timing is missed. What cannot be run here is no failure, but keeps the build from being signed off."""
     from ...sim.verification import verify as verify_levels
     from ..project import Project
     from ..report.verification import save_verification, verification_table
