@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, cast
 
 from ...boards.board import Board
@@ -74,7 +75,7 @@ def limits_of(
             tuple(slowest), cast("dict[str, Binds]", dict.fromkeys(fixed, "cycles")), "cycles"
         )
     beside = _Faster(network, plan, board, elaboration, faster)
-    if not beside.is_possible():
+    if beside.cheapest is None:
         return Limits(
             tuple(slowest), cast("dict[str, Binds]", dict.fromkeys(slowest, "cycles")), "cycles"
         )
@@ -116,11 +117,10 @@ class _Faster:
         self.question = Question(options, find_joints(network), board.family)
         self.planned = amounts(self.question.cost(current))
 
-    def is_possible(self) -> bool:
-        """Whether they are fast enough with the converters to the others, whatever they take."""
-        return (
-            self.question.cheapest(self.interval - 1, PLENTY, fair_prices(self.board)) is not None
-        )
+    @cached_property
+    def cheapest(self) -> Choice | None:
+        """The cheapest, whatever is there; None where none is fast enough with the converters to the others."""
+        return self.question.cheapest(self.interval - 1, PLENTY, fair_prices(self.board))
 
     def shortage(self) -> tuple[int, int, int] | None:
         """The kind of resource that keeps them from fitting, how much more of it they take and how much is left; None where they fit."""
@@ -133,8 +133,8 @@ class _Faster:
             least = self.question.least(self.interval - 1, PLENTY, only(kind))
             if least is not None and least - self.planned[kind] > self.left[kind]:
                 return kind, least - self.planned[kind], self.left[kind]
-        choice = choice or self.question.cheapest(self.interval - 1, PLENTY, prices)
-        assert choice is not None, "there is one: is_possible"
+        choice = choice or self.cheapest
+        assert choice is not None, "asked for only where there is one"
         more = self._more(choice)
         if is_at_most(more, self.left):
             return None
